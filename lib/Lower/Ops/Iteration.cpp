@@ -256,6 +256,23 @@ void IterationEmitter::carry(Type type, Value initial, Value next) {
   nexts.push_back(next);
 }
 
+/// Whether `value` is written over the buffer of `argument`, step by step.
+static bool isWrittenOver(Value value, Value argument) {
+  while (value != argument) {
+    auto result = dyn_cast<OpResult>(value);
+    if (!result)
+      return false;
+    Operation *op = result.getOwner();
+    if (auto destination = dyn_cast<DestinationStyleOpInterface>(op))
+      value = destination.getTiedOpOperand(result)->get();
+    else if (auto cast = dyn_cast<tensor::CastOp>(op))
+      value = cast.getSource();
+    else
+      return false;
+  }
+  return true;
+}
+
 /// Makes room for row `needed` and whatever it takes to get there in a buffer that is doubled when it is full.
 Value IterationEmitter::grow(Stack &stack, OpFoldResult needed) {
   Location loc = emit.getLoc();
@@ -443,7 +460,7 @@ FailureOr<SmallVector<Value>> IterationEmitter::run() {
     } else {
       Dims dims = currentDims(tensor, sizeArguments);
       next = emit.castToDims(next, dims);
-      if (tensor.isFixed() && next != argument)
+      if (tensor.isFixed() && !isWrittenOver(next, argument))
         next = bufferization::MaterializeInDestinationOp::create(emit, next, argument).getResult();
       OpBuilder::InsertionGuard outer(emit);
       emit.setInsertionPoint(trial);
