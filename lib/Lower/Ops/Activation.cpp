@@ -46,9 +46,7 @@ static LogicalResult lowerExponentialUnit(Node &node, double positive, double ne
   });
 }
 
-static LogicalResult lowerElu(Node &node) {
-  return lowerExponentialUnit(node, 1.0, node.getFloat("alpha", 1.0), 1.0);
-}
+static LogicalResult lowerElu(Node &node) { return lowerExponentialUnit(node, 1.0, node.getFloat("alpha", 1.0), 1.0); }
 
 static LogicalResult lowerSelu(Node &node) {
   double alpha = node.getFloat("alpha", 1.67326319217681884765625);
@@ -67,9 +65,8 @@ static LogicalResult lowerSigmoid(Node &node) {
 
 static LogicalResult lowerHardSigmoid(Node &node) {
   double alpha = node.getFloat("alpha", 0.2), beta = node.getFloat("beta", 0.5);
-  return lowerFormula(node, [&](Scalars &s, ValueRange v) {
-    return s.atMost(s.atLeast(s.add(s.mul(v[0], alpha), beta), 0.0), 1.0);
-  });
+  return lowerFormula(
+      node, [&](Scalars &s, ValueRange v) { return s.atMost(s.atLeast(s.add(s.mul(v[0], alpha), beta), 0.0), 1.0); });
 }
 
 static LogicalResult lowerHardSwish(Node &node) {
@@ -232,13 +229,11 @@ static LogicalResult lowerSoftmax(Node &node) {
   if (failed(axes))
     return failure();
   Value largest = maximumAlong(emit, x, *axes);
-  Value e = mapElements(emit, {x, largest}, wide,
-                        [](Scalars &s, ValueRange v) { return s.exp(s.sub(v[0], v[1])); });
+  Value e = mapElements(emit, {x, largest}, wide, [](Scalars &s, ValueRange v) { return s.exp(s.sub(v[0], v[1])); });
   Value sum = foldElements(emit, e, *axes, /*keepDims=*/true, emit.constant(wide, 0.0),
                            [](Scalars &s, Value acc, ValueRange v) { return accumulateSum(s, acc, v[0]); });
-  Value factor = mapElements(emit, sum, wide, [](Scalars &s, ValueRange v) {
-    return s.div(s.constant(v[0].getType(), 1.0), v[0]);
-  });
+  Value factor = mapElements(emit, sum, wide,
+                             [](Scalars &s, ValueRange v) { return s.div(s.constant(v[0].getType(), 1.0), v[0]); });
   return node.finish(
       mapElements(emit, {e, factor}, element, [](Scalars &s, ValueRange v) { return s.mul(v[0], v[1]); }));
 }
@@ -251,14 +246,12 @@ static LogicalResult lowerLogSoftmax(Node &node) {
   if (failed(axes))
     return failure();
   Value largest = maximumAlong(emit, x, *axes);
-  Value sum = foldElements(emit, {x, largest}, *axes, /*keepDims=*/true, emit.constant(wide, 0.0),
-                           [](Scalars &s, Value acc, ValueRange v) {
-                             return accumulateSum(s, acc, s.exp(s.sub(s.widen(v[0]), v[1])));
-                           });
+  Value sum = foldElements(
+      emit, {x, largest}, *axes, /*keepDims=*/true, emit.constant(wide, 0.0),
+      [](Scalars &s, Value acc, ValueRange v) { return accumulateSum(s, acc, s.exp(s.sub(s.widen(v[0]), v[1]))); });
   Value logSum = mapElements(emit, sum, wide, [](Scalars &s, ValueRange v) { return s.log(v[0]); });
-  return node.finish(mapElements(emit, {x, largest, logSum}, element, [](Scalars &s, ValueRange v) {
-    return s.sub(s.sub(v[0], v[1]), v[2]);
-  }));
+  return node.finish(mapElements(emit, {x, largest, logSum}, element,
+                                 [](Scalars &s, ValueRange v) { return s.sub(s.sub(v[0], v[1]), v[2]); }));
 }
 
 /// One at the first of the largest elements, zero elsewhere.

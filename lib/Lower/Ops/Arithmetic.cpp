@@ -14,16 +14,13 @@ using namespace mlir::ac;
 //===----------------------------------------------------------------------===//
 
 /// Operators that are one operation of the math dialect.
-template <typename Op>
-static LogicalResult lowerMath(Node &node) {
+template <typename Op> static LogicalResult lowerMath(Node &node) {
   return lowerFormula(node, [](Scalars &s, ValueRange v) { return s.make<Op>(v[0]); });
 }
 
 /// The same for operators that leave integers alone.
-template <typename Op>
-static LogicalResult lowerRounding(Node &node) {
-  return lowerFormula(node,
-                      [](Scalars &s, ValueRange v) { return Scalars::isFloat(v[0]) ? s.make<Op>(v[0]) : v[0]; });
+template <typename Op> static LogicalResult lowerRounding(Node &node) {
+  return lowerFormula(node, [](Scalars &s, ValueRange v) { return Scalars::isFloat(v[0]) ? s.make<Op>(v[0]) : v[0]; });
 }
 
 static LogicalResult lowerNeg(Node &node) {
@@ -53,8 +50,7 @@ static LogicalResult lowerSign(Node &node) {
 // Two operands
 //===----------------------------------------------------------------------===//
 
-template <Value (Scalars::*method)(Value, Value)>
-static LogicalResult lowerBinary(Node &node) {
+template <Value (Scalars::*method)(Value, Value)> static LogicalResult lowerBinary(Node &node) {
   return lowerFormula(node, [](Scalars &s, ValueRange v) { return (s.*method)(v[0], v[1]); });
 }
 
@@ -174,8 +170,7 @@ static LogicalResult lowerBitShift(Node &node) {
 // Any number of operands
 //===----------------------------------------------------------------------===//
 
-template <Value (Scalars::*method)(Value, Value)>
-static LogicalResult lowerVariadic(Node &node) {
+template <Value (Scalars::*method)(Value, Value)> static LogicalResult lowerVariadic(Node &node) {
   return lowerFormula(node, [](Scalars &s, ValueRange v) {
     Value result = v[0];
     for (Value x : v.drop_front())

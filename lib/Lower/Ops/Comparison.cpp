@@ -9,16 +9,14 @@
 using namespace mlir;
 using namespace mlir::ac;
 
-template <Value (Scalars::*method)(Value, Value)>
-static LogicalResult lowerComparison(Node &node) {
+template <Value (Scalars::*method)(Value, Value)> static LogicalResult lowerComparison(Node &node) {
   return node.finish(mapElements(
-      node.emit, node.inputs(), node.emit.getI1Type(),
-      [](Scalars &s, ValueRange v) { return (s.*method)(v[0], v[1]); }, node.isUnsigned(0)));
+      node.emit, node.inputs(), node.emit.getI1Type(), [](Scalars &s, ValueRange v) { return (s.*method)(v[0], v[1]); },
+      node.isUnsigned(0)));
 }
 
 /// And, Or, Xor on booleans, and their bitwise namesakes on integers.
-template <typename Op>
-static LogicalResult lowerBits(Node &node) {
+template <typename Op> static LogicalResult lowerBits(Node &node) {
   return lowerFormula(node, [](Scalars &s, ValueRange v) { return s.make<Op>(v[0], v[1]); });
 }
 
@@ -46,10 +44,9 @@ static LogicalResult lowerIsInf(Node &node) {
 
 static LogicalResult lowerWhere(Node &node) {
   // The values pass through as they are, 16-bit ones too.
-  return node.finish(node.emit.elementwise(node.inputs(), Emitter::elementType(node.input(1)),
-                                           [](OpBuilder &b, Location loc, ValueRange v) {
-                                             return Scalars(b, loc).select(v[0], v[1], v[2]);
-                                           }));
+  return node.finish(node.emit.elementwise(
+      node.inputs(), Emitter::elementType(node.input(1)),
+      [](OpBuilder &b, Location loc, ValueRange v) { return Scalars(b, loc).select(v[0], v[1], v[2]); }));
 }
 
 void mlir::ac::populateComparisonLowerings(LoweringTable &table) {

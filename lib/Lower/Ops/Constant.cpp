@@ -27,8 +27,8 @@ static ElementsAttr toSignlessElements(ElementsAttr value) {
   if (auto dense = dyn_cast<DenseElementsAttr>(value))
     return cast<ElementsAttr>(Attribute(dense.bitcast(signless)));
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(value))
-    return cast<ElementsAttr>(Attribute(
-        DenseResourceElementsAttr::get(cast<ShapedType>(type.clone(signless)), resource.getRawHandle())));
+    return cast<ElementsAttr>(
+        Attribute(DenseResourceElementsAttr::get(cast<ShapedType>(type.clone(signless)), resource.getRawHandle())));
   return {};
 }
 
@@ -112,7 +112,7 @@ void mlir::ac::populateConstantLowerings(LoweringTable &table) {
   table.add("Constant", lowerConstant);
   table.add("ConstantOfShape", lowerConstantOfShape);
   table.add("EyeLike", lowerEyeLike);
-  for (StringRef name : {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli",
-                         "Multinomial"})
+  for (StringRef name :
+       {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"})
     table.add(name, refuseRandom);
 }

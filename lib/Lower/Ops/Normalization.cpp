@@ -77,11 +77,11 @@ static LogicalResult lowerRMSNormalization(Node &node) {
   if (failed(axis))
     return failure();
   SmallVector<int64_t> axes = axesFrom(*axis, rank);
-  Value sum = foldElements(emit, x, axes, /*keepDims=*/true, emit.constant(wide, 0.0),
-                           [](Scalars &s, Value acc, ValueRange v) {
-                             Value y = s.widen(v[0]);
-                             return accumulateSum(s, acc, s.mul(y, y));
-                           });
+  Value sum =
+      foldElements(emit, x, axes, /*keepDims=*/true, emit.constant(wide, 0.0), [](Scalars &s, Value acc, ValueRange v) {
+        Value y = s.widen(v[0]);
+        return accumulateSum(s, acc, s.mul(y, y));
+      });
   Value count = countAlong(emit, x, axes, wide);
   double epsilon = node.getFloat("epsilon", 1e-5);
   Value inverse = mapElements(emit, sum, wide, [&](Scalars &s, ValueRange v) {
@@ -124,11 +124,11 @@ static LogicalResult lowerBatchNormalization(Node &node) {
       if (!node.wantsOutput(output))
         continue;
       Value given = node.input(input), flat = emit.reshape(current, {emit.dim(x, channelAxis)});
-      node.setOutput(output, mapElements(emit, {given, flat}, Emitter::elementType(given),
-                                         [&](Scalars &s, ValueRange v) {
-                                           Value fresh = s.convert(v[1], v[0].getType());
-                                           return s.add(s.mul(v[0], momentum), s.mul(fresh, 1.0 - momentum));
-                                         }));
+      node.setOutput(output,
+                     mapElements(emit, {given, flat}, Emitter::elementType(given), [&](Scalars &s, ValueRange v) {
+                       Value fresh = s.convert(v[1], v[0].getType());
+                       return s.add(s.mul(v[0], momentum), s.mul(fresh, 1.0 - momentum));
+                     }));
     }
     return success();
   }
@@ -140,9 +140,8 @@ static LogicalResult lowerBatchNormalization(Node &node) {
   Value offset = mapElements(emit, {node.input(2), node.input(3), factor}, wide, [&](Scalars &s, ValueRange v) {
     return s.sub(s.convert(v[0], wide), s.mul(s.convert(v[1], wide), v[2]));
   });
-  return node.finish(mapElements(emit, {x, channels(factor), channels(offset)}, element, [](Scalars &s, ValueRange v) {
-    return s.add(s.mul(v[0], v[1]), v[2]);
-  }));
+  return node.finish(mapElements(emit, {x, channels(factor), channels(offset)}, element,
+                                 [](Scalars &s, ValueRange v) { return s.add(s.mul(v[0], v[1]), v[2]); }));
 }
 
 static LogicalResult lowerInstanceNormalization(Node &node) {
@@ -171,8 +170,8 @@ static LogicalResult lowerGroupNormalization(Node &node) {
     return failure();
   auto channels = getConstantIntValue(dims[1]);
   if (groups < 1 || (channels && *channels % groups != 0))
-    return node.refuse("num_groups is " + Twine(groups) + ", expected a divisor of the " +
-                       Twine(channels.value_or(0)) + " channels");
+    return node.refuse("num_groups is " + Twine(groups) + ", expected a divisor of the " + Twine(channels.value_or(0)) +
+                       " channels");
   // [N, groups, channels of a group, rest]
   OpFoldResult one = emit.getIndexAttr(1), group = emit.getIndexAttr(groups), each = emit.floorDiv(dims[1], group);
   if (!channels)
@@ -204,9 +203,8 @@ static LogicalResult lowerMeanVarianceNormalization(Node &node) {
   Value inverse = mapElements(emit, variance, Emitter::elementType(variance), [](Scalars &s, ValueRange v) {
     return s.div(s.constant(v[0].getType(), 1.0), s.add(s.sqrt(v[0]), 1e-9));
   });
-  return node.finish(mapElements(emit, {x, mean, inverse}, Emitter::elementType(x), [](Scalars &s, ValueRange v) {
-    return s.mul(s.sub(v[0], v[1]), v[2]);
-  }));
+  return node.finish(mapElements(emit, {x, mean, inverse}, Emitter::elementType(x),
+                                 [](Scalars &s, ValueRange v) { return s.mul(s.sub(v[0], v[1]), v[2]); }));
 }
 
 static LogicalResult lowerLpNormalization(Node &node) {
@@ -258,12 +256,12 @@ static LogicalResult lowerLRN(Node &node) {
   AffineMap identity = AffineMap::getMultiDimIdentityMap(rank + 1, context);
   Value zeros = emit.empty(dims, wide);
   zeros = emit.withDims(linalg::FillOp::create(emit, emit.constant(wide, 0.0), zeros).getResult(0), dims);
-  Value sums = emit.generic({padded, window}, {AffineMap::get(rank + 1, 0, at, context), identity.getSubMap(rank)},
-                            zeros, identity.getMajorSubMap(rank), iterators,
-                            [](OpBuilder &b, Location loc, ValueRange v) {
-                              Scalars s(b, loc);
-                              return accumulateSum(s, v[2], v[0]);
-                            });
+  Value sums =
+      emit.generic({padded, window}, {AffineMap::get(rank + 1, 0, at, context), identity.getSubMap(rank)}, zeros,
+                   identity.getMajorSubMap(rank), iterators, [](OpBuilder &b, Location loc, ValueRange v) {
+                     Scalars s(b, loc);
+                     return accumulateSum(s, v[2], v[0]);
+                   });
   return node.finish(mapElements(emit, {x, sums}, element, [&](Scalars &s, ValueRange v) {
     Value base = s.add(s.mul(v[1], alpha / static_cast<double>(size)), bias);
     if (beta == 0.75) {

@@ -167,8 +167,7 @@ static Value extreme(Emitter &emit, Type type, bool isUnsigned, bool smallest) {
   return arith::ConstantOp::create(emit, emit.getLoc(), IntegerAttr::get(type, value));
 }
 
-template <bool isMaximum>
-static LogicalResult lowerExtreme(Node &node) {
+template <bool isMaximum> static LogicalResult lowerExtreme(Node &node) {
   FailureOr<Operand> operand = getOperand(node);
   if (failed(operand))
     return failure();
@@ -230,17 +229,15 @@ static LogicalResult lowerReduceLogSumExp(Node &node) {
   }
   double infinity = std::numeric_limits<double>::infinity();
   // The shift keeps the reduced dimensions, so that it broadcasts against the tensor.
-  Value largest = foldElements(emit, operand->tensor, operand->axes, /*keepDims=*/true,
-                               emit.constant(wide, -infinity),
+  Value largest = foldElements(emit, operand->tensor, operand->axes, /*keepDims=*/true, emit.constant(wide, -infinity),
                                [](Scalars &s, Value acc, ValueRange v) { return s.max(acc, s.widen(v[0])); });
   Value shift = mapElements(emit, largest, wide, [&](Scalars &s, ValueRange v) {
     Value finite = s.less(s.abs(v[0]), s.constant(wide, infinity));
     return s.select(finite, v[0], s.constant(wide, 0.0));
   });
-  Value sum = foldElements(emit, {operand->tensor, shift}, operand->axes, /*keepDims=*/true, emit.constant(wide, 0.0),
-                           [](Scalars &s, Value acc, ValueRange v) {
-                             return accumulateSum(s, acc, s.exp(s.sub(s.widen(v[0]), v[1])));
-                           });
+  Value sum = foldElements(
+      emit, {operand->tensor, shift}, operand->axes, /*keepDims=*/true, emit.constant(wide, 0.0),
+      [](Scalars &s, Value acc, ValueRange v) { return accumulateSum(s, acc, s.exp(s.sub(s.widen(v[0]), v[1]))); });
   Value result = mapElements(emit, {sum, shift}, element, [&](Scalars &s, ValueRange v) {
     return s.convert(s.add(s.log(v[0]), v[1]), computeType(element), isUnsigned);
   });

@@ -117,8 +117,8 @@ Value mlir::ac::mapElements(Emitter &emit, ValueRange tensors, Type element, For
 }
 
 LogicalResult mlir::ac::lowerFormula(Node &node, Formula formula) {
-  Value result = mapElements(node.emit, node.inputs(), Emitter::elementType(node.input(0)), formula,
-                             node.isUnsigned(0));
+  Value result =
+      mapElements(node.emit, node.inputs(), Emitter::elementType(node.input(0)), formula, node.isUnsigned(0));
   return node.finish(result);
 }
 

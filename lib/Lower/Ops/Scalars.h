@@ -28,8 +28,7 @@ public:
   /// How integers are divided, compared and converted. Booleans always count as unsigned.
   bool isUnsigned;
 
-  template <typename Op, typename... Args>
-  Value make(Args &&...args) {
+  template <typename Op, typename... Args> Value make(Args &&...args) {
     return b.createOrFold<Op>(loc, std::forward<Args>(args)...);
   }
 
@@ -89,8 +88,7 @@ public:
   }
 
 private:
-  template <typename FloatOp, typename IntOp>
-  Value binary(Value x, Value y) {
+  template <typename FloatOp, typename IntOp> Value binary(Value x, Value y) {
     return isFloat(x) ? make<FloatOp>(x, y) : make<IntOp>(x, y);
   }
   Value compare(arith::CmpFPredicate f, arith::CmpIPredicate i, Value x, Value y) {

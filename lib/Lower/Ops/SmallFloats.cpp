@@ -14,10 +14,10 @@ namespace {
 struct Layout {
   unsigned width, mantissa;
   int bias;
-  unsigned largest;              // code of the largest finite number
-  std::optional<unsigned> nan;   // code of a NaN
+  unsigned largest;            // code of the largest finite number
+  std::optional<unsigned> nan; // code of a NaN
   std::optional<unsigned> infinity;
-  bool nanIsMinusZero = false;   // one zero; the code of the other is the only NaN
+  bool nanIsMinusZero = false; // one zero; the code of the other is the only NaN
 };
 } // namespace
 
