@@ -1,0 +1,261 @@
+//===- Convolution.cpp - Convolutions -------------------------------------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A convolution of any number of spatial dimensions is a matrix product, weights [group, O/g, I/g * taps] by columns
+// [N * g, I/g * taps, positions]. The columns are the input itself for kernels of one tap, and a strided copy of the
+// padded input otherwise. Two shapes are better off without that product: with one input channel per group there is
+// nothing to contract over, and the taps are summed directly; with a single position the product is transposed, so that
+// the constant weights are the side that is packed while compiling.
+//
+//===----------------------------------------------------------------------===//
+#include "Lower/Ops/MatrixProduct.h"
+#include "Lower/Ops/Window.h"
+
+namespace mlir::ac {
+
+namespace {
+/// A convolution whose attributes have been read; `x` and `w` have the element type of the sums.
+struct ConvolutionShape {
+  Value x, w;
+  int64_t group;
+  Window window;
+
+  Dims resultDims(Emitter &emit) const {
+    Dims result{emit.dim(x, 0), emit.dim(w, 0)};
+    llvm::append_range(result, window.output);
+    return result;
+  }
+};
+} // namespace
+
+static SmallVector<AffineExpr> dimExprs(Emitter &emit, unsigned first, unsigned count) {
+  SmallVector<AffineExpr> exprs;
+  for (unsigned i = 0; i < count; ++i)
+    exprs.push_back(emit.getAffineDimExpr(first + i));
+  return exprs;
+}
+
+static Value multiplyAdd(OpBuilder &b, Location loc, Value x, Value y, Value sum) {
+  if (isa<FloatType>(sum.getType()))
+    return arith::AddFOp::create(b, loc, sum, arith::MulFOp::create(b, loc, x, y));
+  return arith::AddIOp::create(b, loc, sum, arith::MulIOp::create(b, loc, x, y));
+}
+
+/// One input channel per group: result[n, c, m, position] = sum over taps of padded[n, c, source] * w[c, m, tap].
+static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
+  const Window &window = conv.window;
+  unsigned rank = window.rank();
+  Type element = Emitter::elementType(conv.x);
+  OpFoldResult batch = emit.dim(conv.x, 0), channels = emit.dimension(conv.group),
+               multiplier = emit.quotient(emit.dim(conv.w, 0), channels);
+  bool one = Emitter::isOne(multiplier);
+  Value padded = padSpatial(emit, conv.x, window, emit.constant(element, 0));
+  Dims weightDims{channels}, resultDims{batch, channels};
+  if (!one) {
+    weightDims.push_back(multiplier);
+    resultDims.push_back(multiplier);
+  }
+  for (int64_t size : window.kernel)
+    weightDims.push_back(emit.dimension(size));
+  llvm::append_range(resultDims, window.output);
+
+  // Loops: n, c, [m], positions but the last, taps, the last position: a run of consecutive elements innermost.
+  unsigned lead = resultDims.size() - rank, loops = lead + 2 * rank;
+  SmallVector<AffineExpr> taps = dimExprs(emit, lead + rank - 1, rank), positions = dimExprs(emit, lead, rank - 1);
+  positions.push_back(emit.getAffineDimExpr(loops - 1));
+  SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
+  for (unsigned i = 0; i < rank; ++i)
+    iterators[lead + rank - 1 + i] = utils::IteratorType::reduction;
+  SmallVector<AffineExpr> read = dimExprs(emit, 0, 2), weight = dimExprs(emit, 1, lead - 1),
+                          write = dimExprs(emit, 0, lead);
+  for (unsigned i = 0; i < rank; ++i)
+    read.push_back(window.source(i, positions[i], taps[i]));
+  llvm::append_range(weight, taps);
+  llvm::append_range(write, positions);
+  MLIRContext *context = emit.getContext();
+  Value sums = emit.generic({padded, emit.reshape(conv.w, weightDims)},
+                            {AffineMap::get(loops, 0, read, context), AffineMap::get(loops, 0, weight, context)},
+                            emit.fill(resultDims, emit.constant(element, 0)), AffineMap::get(loops, 0, write, context),
+                            iterators, [](OpBuilder &b, Location loc, ValueRange v) {
+                              return multiplyAdd(b, loc, v[0], v[1], v[2]);
+                            });
+  return emit.reshape(sums, conv.resultDims(emit));
+}
+
+/// The columns [N * g, C/g * taps, positions].
+static Value imageToColumns(Emitter &emit, const ConvolutionShape &conv) {
+  const Window &window = conv.window;
+  unsigned rank = window.rank();
+  Dims input = emit.dims(conv.x);
+  OpFoldResult group = emit.dimension(conv.group);
+  Dims flat{emit.mul(input[0], group), emit.mul(emit.quotient(input[1], group), emit.dimension(window.numTaps())),
+            emit.product(window.output)};
+  Value padded = padSpatial(emit, conv.x, window, emit.constant(Emitter::elementType(conv.x), 0));
+  if (window.numTaps() == 1) {
+    if (llvm::any_of(window.strides, [](int64_t stride) { return stride != 1; })) {
+      Dims sizes{input[0], input[1]}, offsets(rank + 2, emit.dimension(0)), strides(2, emit.dimension(1));
+      llvm::append_range(sizes, window.output);
+      for (int64_t stride : window.strides)
+        strides.push_back(emit.dimension(stride));
+      padded = emit.slice(padded, offsets, sizes, strides);
+    }
+    return emit.reshape(padded, flat);
+  }
+  Dims result{input[0], input[1]};
+  for (int64_t size : window.kernel)
+    result.push_back(emit.dimension(size));
+  llvm::append_range(result, window.output);
+  unsigned loops = 2 + 2 * rank;
+  SmallVector<AffineExpr> read = dimExprs(emit, 0, 2);
+  for (unsigned i = 0; i < rank; ++i)
+    read.push_back(window.source(i, emit.getAffineDimExpr(2 + rank + i), emit.getAffineDimExpr(2 + i)));
+  SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
+  Value columns = emit.generic(padded, AffineMap::get(loops, 0, read, emit.getContext()),
+                               emit.empty(result, Emitter::elementType(conv.x)), emit.getMultiDimIdentityMap(loops),
+                               iterators, [](OpBuilder &, Location, ValueRange v) { return v[0]; });
+  return emit.reshape(columns, flat);
+}
+
+/// The convolution without bias.
+static Value convolve(Emitter &emit, const ConvolutionShape &conv) {
+  OpFoldResult one = emit.dimension(1), group = emit.dimension(conv.group), outputs = emit.dim(conv.w, 0);
+  if (conv.group > 1 && Emitter::isOne(emit.dim(conv.w, 1)))
+    return convolveDepthwise(emit, conv);
+
+  Value columns = imageToColumns(emit, conv);
+  OpFoldResult inner = emit.dim(columns, 1);
+  if (conv.group == 1 && Emitter::isOne(emit.dim(columns, 2))) {
+    Value rows = emit.reshape(columns, {one, emit.dim(columns, 0), inner});
+    Value weights = emit.transpose(emit.reshape(conv.w, {outputs, inner}), {1, 0});
+    Value product = multiplyBatches(emit, rows, emit.reshape(weights, {one, inner, outputs}));
+    return emit.reshape(product, conv.resultDims(emit));
+  }
+  Value weights = emit.reshape(conv.w, {group, emit.quotient(outputs, group), inner});
+  AffineMap each = emit.getMultiDimIdentityMap(1);
+  AffineExpr batch = emit.getAffineDimExpr(0);
+  AffineMap ownGroup = AffineMap::get(
+      1, 0, conv.group == 1 ? emit.getAffineConstantExpr(0) : batch % conv.group, emit.getContext());
+  if (Emitter::same(emit.dim(columns, 0), group))
+    ownGroup = each;
+  Value product = multiplyBatches(emit, weights, columns, emit.dim(columns, 0), ownGroup, each);
+  return emit.reshape(product, conv.resultDims(emit));
+}
+
+/// Reads the attributes of a convolution of `x` by `w`.
+static FailureOr<ConvolutionShape> getConvolution(Node &node, Value x, Value w) {
+  Emitter &emit = node.emit;
+  int64_t rank = Emitter::rank(x);
+  if (rank < 3 || Emitter::rank(w) != rank)
+    return node.refuse("has an input of rank " + Twine(rank) + " and weights of rank " + Twine(Emitter::rank(w)) +
+                       ", expected equal ranks of three or more");
+  SmallVector<int64_t> kernel;
+  auto declared = node.getInts("kernel_shape");
+  for (auto [i, size] : llvm::enumerate(Emitter::type(w).getShape().drop_front(2))) {
+    int64_t wanted = declared && i < declared->size() ? (*declared)[i] : size;
+    if (ShapedType::isDynamic(size) && ShapedType::isDynamic(wanted))
+      return node.refuse("has weights whose kernel size is not known while compiling");
+    if (!ShapedType::isDynamic(size) && wanted != size)
+      return node.refuse("has weights with a kernel size of " + Twine(size) + " where kernel_shape says " +
+                         Twine(wanted));
+    kernel.push_back(wanted);
+  }
+  int64_t group = node.getInt("group", 1);
+  if (group < 1)
+    return node.refuse("has " + Twine(group) + " groups, expected at least one");
+  if (auto outputs = getConstantIntValue(emit.dim(w, 0)); outputs && *outputs % group != 0)
+    return node.refuse("has " + Twine(*outputs) + " output channels for " + Twine(group) + " groups");
+  if (failed(requireSame(node, emit.dim(x, 1), emit.mul(emit.dim(w, 1), emit.dimension(group)),
+                         "the channels of the input and those that the weights read")))
+    return failure();
+  FailureOr<Window> window = getWindow(node, spatialDims(emit, x), kernel, /*mayRoundUp=*/false);
+  if (failed(window))
+    return failure();
+  Dims weightDims{emit.dim(w, 0), emit.dim(w, 1)};
+  for (int64_t size : kernel)
+    weightDims.push_back(emit.dimension(size));
+  return ConvolutionShape{x, emit.castToDims(w, weightDims), group, *window};
+}
+
+/// A vector with one entry per output channel, shaped to broadcast over [N, O, spatial...].
+static Value perChannel(Emitter &emit, Value vector, int64_t rank) {
+  if (Emitter::rank(vector) != 1)
+    return vector;
+  Dims dims(rank - 1, emit.dimension(1));
+  dims[0] = emit.dim(vector, 0);
+  return emit.reshape(vector, dims);
+}
+
+static Value addBias(Emitter &emit, Value sums, Value bias) {
+  Type element = Emitter::elementType(sums);
+  bias = perChannel(emit, emit.castElements(bias, element), Emitter::rank(sums));
+  return emit.elementwise({sums, bias}, element, [](OpBuilder &b, Location loc, ValueRange v) -> Value {
+    if (isa<FloatType>(v[0].getType()))
+      return arith::AddFOp::create(b, loc, v[0], v[1]);
+    return arith::AddIOp::create(b, loc, v[0], v[1]);
+  });
+}
+
+static LogicalResult lowerConv(Node &node) {
+  Emitter &emit = node.emit;
+  Type element = Emitter::elementType(node.input(0)), sum = getSumType(element);
+  FailureOr<ConvolutionShape> conv =
+      getConvolution(node, emit.castElements(node.input(0), sum), emit.castElements(node.input(1), sum));
+  if (failed(conv))
+    return failure();
+  Value result = convolve(emit, *conv);
+  if (node.hasInput(2))
+    result = addBias(emit, result, node.input(2));
+  return node.finish(emit.castElements(result, element));
+}
+
+/// An input quantized per tensor, as i32 around zero; padding is then zero too.
+static Value centred(Node &node, unsigned tensor, unsigned zeroPoint) {
+  Value zero = node.hasInput(zeroPoint) ? node.input(zeroPoint) : Value();
+  // Weights may have a zero point for each output channel, their first dimension.
+  if (zero && Emitter::rank(zero) == 1)
+    zero = Emitter::isOne(node.emit.dim(zero, 0)) ? node.emit.reshape(zero, {})
+                                                  : perChannel(node.emit, zero, Emitter::rank(node.input(tensor)) + 1);
+  return subtractZeroPoint(node.emit, node.input(tensor), node.isUnsigned(tensor), zero);
+}
+
+static LogicalResult lowerConvInteger(Node &node) {
+  FailureOr<ConvolutionShape> conv = getConvolution(node, centred(node, 0, 2), centred(node, 1, 3));
+  if (failed(conv))
+    return failure();
+  return node.finish(convolve(node.emit, *conv));
+}
+
+static LogicalResult lowerQLinearConv(Node &node) {
+  Emitter &emit = node.emit;
+  FailureOr<ConvolutionShape> conv = getConvolution(node, centred(node, 0, 2), centred(node, 3, 5));
+  if (failed(conv))
+    return failure();
+  Value sums = convolve(emit, *conv);
+  if (node.hasInput(8))
+    sums = addBias(emit, sums, node.input(8));
+  int64_t rank = Emitter::rank(sums);
+  auto scaleOf = [&](unsigned i) {
+    return perChannel(emit, emit.castElements(node.input(i), emit.getF32Type()), rank);
+  };
+  Value scale = emit.elementwise({scaleOf(1), scaleOf(4), scaleOf(6)}, emit.getF32Type(),
+                                 [](OpBuilder &b, Location loc, ValueRange v) -> Value {
+                                   Value scales = arith::MulFOp::create(b, loc, v[0], v[1]);
+                                   return arith::DivFOp::create(b, loc, scales, v[2]);
+                                 });
+  Value zero = node.hasInput(7) ? perChannel(emit, node.input(7), rank) : Value();
+  return node.finish(requantize(emit, sums, scale, zero, node.outputElementType(0), node.isOutputUnsigned(0)));
+}
+
+void populateConvolutionLowerings(LoweringTable &table) {
+  table.add("Conv", lowerConv);
+  table.add("ConvInteger", lowerConvInteger);
+  table.add("QLinearConv", lowerQLinearConv);
+  populateTransposedConvolutionLowerings(table);
+  populateDeformableConvolutionLowerings(table);
+}
+
+} // namespace mlir::ac

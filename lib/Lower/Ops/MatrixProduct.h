@@ -1,0 +1,41 @@
+//===- MatrixProduct.h - Products shared by operator families ----*- C++ -*-===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What MatMul, Gemm, Einsum, the convolutions and the Fourier transforms have in common: a batched product in any
+// element type, and the bookkeeping around it. Floating-point products become `ac.contract`; integers a linalg.generic.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LOWER_OPS_MATRIXPRODUCT_H
+#define LOWER_OPS_MATRIXPRODUCT_H
+
+#include "Lower/NodeLowering.h"
+
+namespace mlir::ac {
+
+/// The type in which sums of products of `element` are formed: f32 for narrower floats, else the type itself.
+Type getSumType(Type element);
+
+/// `emit.contract` for every element type: narrow floats are widened to f32, and the result is of `getSumType`.
+Value multiplyBatches(Emitter &emit, Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsBatch, AffineMap rhsBatch);
+/// The same with batches that are equal, or one of a single matrix.
+Value multiplyBatches(Emitter &emit, Value lhs, Value rhs);
+
+/// numpy.matmul of tensors of any rank from one on; the result is of `getSumType`. An error if shapes cannot agree.
+FailureOr<Value> multiplyMatrices(Node &node, Value lhs, Value rhs);
+
+/// Refuses the node if the two sizes are known to differ, and checks at run time what is not known.
+LogicalResult requireSame(Node &node, OpFoldResult a, OpFoldResult b, const Twine &what);
+
+/// The integer tensor `quantized`, widened to i32, less its zero point (which broadcasts; null for none).
+Value subtractZeroPoint(Emitter &emit, Value quantized, bool isUnsigned, Value zeroPoint);
+
+/// `saturate(round_to_even(x * scale) + zeroPoint)` in `element`; `scale` (f32) and `zeroPoint` broadcast to x (i32).
+Value requantize(Emitter &emit, Value x, Value scale, Value zeroPoint, Type element, bool isUnsigned);
+
+} // namespace mlir::ac
+
+#endif // LOWER_OPS_MATRIXPRODUCT_H
