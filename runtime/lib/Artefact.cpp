@@ -88,9 +88,14 @@ ArtefactLayout readLayout(const File &file) {
     bool external = trailer.flags & artefactWeightsExternal;
     uint64_t stored = external ? trailer.nameLength : trailer.weightsSize;
     auto inside = [&](uint64_t offset, uint64_t bytes) { return offset <= end && bytes <= end - offset; };
-    if (trailer.flags & ~artefactWeightsExternal || !inside(trailer.elfOffset, trailer.elfSize) ||
-        !inside(trailer.weightsOffset, stored) || (!external && trailer.weightsOffset % AC_ALIGNMENT) ||
-        (external && (stored == 0 || stored > 4096)))
+    // The parts follow one another as the writer lays them out; anything else is a damaged trailer.
+    auto roundedUp = [](uint64_t value, uint64_t to) { return (value + to - 1) / to * to; };
+    bool isGood = !(trailer.flags & ~artefactWeightsExternal) && inside(trailer.elfOffset, trailer.elfSize) &&
+                  inside(trailer.weightsOffset, stored) && trailer.elfOffset % artefactPageSize == 0 &&
+                  trailer.weightsOffset == roundedUp(trailer.elfOffset + trailer.elfSize, artefactPageSize) &&
+                  end == roundedUp(trailer.weightsOffset + stored, sizeof(trailer)) &&
+                  (external ? stored > 0 && stored <= 4096 : trailer.nameLength == 0);
+    if (!isGood)
       fail(AC_ERROR_FILE, "`%s` is damaged: its trailer names parts that are not in the file", path);
     layout.elfOffset = trailer.elfOffset;
     layout.elfSize = trailer.elfSize;
