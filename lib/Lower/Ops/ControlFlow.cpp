@@ -142,11 +142,10 @@ void Merge::finish(Value condition) {
   }
 }
 
+/// Region 0 is `then_branch`, region 1 `else_branch`.
 static LogicalResult lowerIf(Node &node) {
   Emitter &emit = node.emit;
   Value condition = emit.scalar(node.input(0));
-  // Attributes, graphs among them, come in alphabetical order.
-  unsigned branches[2] = {/*then_branch=*/1, /*else_branch=*/0};
   auto check = [&](const SmallVector<Value> &values) -> LogicalResult {
     if (values.size() == node.numOutputs())
       return success();
@@ -156,7 +155,7 @@ static LogicalResult lowerIf(Node &node) {
   // Known while compiling: only that branch is part of the program.
   APInt known;
   if (matchPattern(condition, m_ConstantInt(&known))) {
-    auto values = node.lowerRegion(branches[known.isZero() ? 1 : 0], {});
+    auto values = node.lowerRegion(known.isZero() ? 1 : 0, {});
     return failed(values) || failed(check(*values)) ? failure() : node.finish(*values);
   }
 
@@ -168,7 +167,7 @@ static LogicalResult lowerIf(Node &node) {
     OpBuilder::InsertionGuard guard(emit);
     trial->getRegion(branch).front().clear();
     emit.setInsertionPointToEnd(&trial->getRegion(branch).front());
-    auto lowered = node.lowerRegion(branches[branch], {});
+    auto lowered = node.lowerRegion(branch, {});
     complete &= succeeded(lowered) && succeeded(check(*lowered));
     if (succeeded(lowered))
       values[branch] = *lowered;
