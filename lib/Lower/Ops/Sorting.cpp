@@ -8,33 +8,25 @@
 // NaN counts as the largest number, whichever end is asked for by TopK, and is what ArgMax and ArgMin find.
 //
 //===----------------------------------------------------------------------===//
-#include "Lower/Ops/Positions.h"
+#include "Lower/Ops/Sorting.h"
 #include "Lower/Ops/Scalars.h"
 #include <limits>
 
 using namespace mlir;
 using namespace mlir::ac;
 
+Value Order::before(IndexMath &math, Value x, Value y) const {
+  Scalars scalars(math.b, math.loc, isUnsigned);
+  if (!largestFirst)
+    std::swap(x, y);
+  if (!Scalars::isFloat(x))
+    return scalars.greater(x, y);
+  // Unordered or greater, but nothing is larger than NaN.
+  Value greater = scalars.make<arith::CmpFOp>(arith::CmpFPredicate::UGT, x, y);
+  return math.both(greater, scalars.make<arith::CmpFOp>(arith::CmpFPredicate::ORD, y, y));
+}
+
 //===--- TopK ----------------------------------------------------------------------===//
-
-namespace {
-/// The order in which TopK gives out elements.
-struct Order {
-  bool largest, isUnsigned;
-
-  /// True if `x` comes strictly before `y`.
-  Value before(IndexMath &math, Value x, Value y) const {
-    Scalars scalars(math.b, math.loc, isUnsigned);
-    if (!largest)
-      std::swap(x, y); // x is smaller than y just if y is larger than x
-    if (!Scalars::isFloat(x))
-      return scalars.greater(x, y);
-    // Unordered or greater, but nothing is larger than NaN.
-    Value greater = scalars.make<arith::CmpFOp>(arith::CmpFPredicate::UGT, x, y);
-    return math.both(greater, scalars.make<arith::CmpFOp>(arith::CmpFPredicate::ORD, y, y));
-  }
-};
-} // namespace
 
 /// The `k` first of each row in order, by insertion: what has been selected so far is kept sorted in the result, and an
 /// element that comes before its last one is put in its place. Most elements of a long row only meet that one
