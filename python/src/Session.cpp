@@ -81,16 +81,16 @@ public:
       // `asarray` keeps scalars of rank 0, where `ascontiguousarray` would not.
       nb::object numpy = nb::module_::import_("numpy");
       owner = numpy.attr("asarray")(owner, nb::arg("order") = "C");
-      if (nb::str(owner.attr("dtype").attr("name")).equal(nb::str("bfloat16"))) {
+      if (typeName() == "bfloat16") {
         isBFloat = true;
         owner = owner.attr("view")(numpy.attr("uint16"));
       }
       if (!tryBuffer(writable))
-        raise(what + " has elements of type `" + nb::str(owner.attr("dtype")).c_str() + "`, which no model takes");
+        raise(what + " has elements of type `" + typeName() + "`, which no model takes");
     }
     std::optional<AcType> found = isBFloat ? AC_TYPE_BF16 : typeOfBuffer(buffer);
     if (!found)
-      raise(what + " has elements of type `" + nb::str(owner.attr("dtype")).c_str() + "`, which no model takes");
+      raise(what + " has elements of type `" + typeName() + "`, which no model takes");
     type = *found;
     dims.assign(buffer.shape, buffer.shape + buffer.ndim);
   }
@@ -100,6 +100,10 @@ public:
   AcTensor tensor() const { return {buffer.buf, type, static_cast<int32_t>(dims.size()), dims.data()}; }
 
 private:
+  std::string typeName() const {
+    nb::object dtype = owner.attr("dtype");
+    return nb::str(dtype).c_str();
+  }
   bool tryBuffer(bool writable) {
     release();
     int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
