@@ -1,0 +1,303 @@
+//===- Prepare.cpp - A model made ready for translation -------------------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Import/ONNX/Prepare.h"
+#include "Import/ONNX/ImportError.h"
+#include "dialects/ONNX/Generator/SchemaNames.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
+#include "onnx/checker.h"
+#include "onnx/inliner/inliner.h"
+#include "onnx/shape_inference/implementation.h"
+#include <set>
+
+using namespace mlir;
+using namespace mlir::ac;
+using ::onnx::GraphProto;
+using ::onnx::ModelProto;
+using ::onnx::NodeProto;
+using ::onnx::OpSchemaRegistry;
+using ::onnx::TypeProto;
+
+void mlir::ac::walkGraphs(GraphProto &graph, llvm::function_ref<void(GraphProto &)> visit) {
+  visit(graph);
+  for (NodeProto &node : *graph.mutable_node())
+    for (auto &attribute : *node.mutable_attribute()) {
+      if (attribute.has_g())
+        walkGraphs(*attribute.mutable_g(), visit);
+      for (GraphProto &inner : *attribute.mutable_graphs())
+        walkGraphs(inner, visit);
+    }
+}
+
+int mlir::ac::getOpset(const ModelProto &model, const std::string &domain) {
+  for (const auto &opset : model.opset_import())
+    if (opset.domain() == domain)
+      return opset.version();
+  return 0;
+}
+
+namespace {
+
+/// The registry knows ai.onnx by the empty name only.
+void normalizeDomains(ModelProto &model) {
+  auto normalize = [](auto &message) {
+    if (message.domain() == "ai.onnx")
+      message.clear_domain();
+  };
+  auto normalizeNodes = [&](auto &nodes) {
+    for (NodeProto &node : nodes) {
+      normalize(node);
+      for (auto &attribute : *node.mutable_attribute())
+        if (attribute.has_g())
+          walkGraphs(*attribute.mutable_g(), [&](GraphProto &graph) {
+            for (NodeProto &inner : *graph.mutable_node())
+              normalize(inner);
+          });
+    }
+  };
+  normalizeNodes(*model.mutable_graph()->mutable_node());
+  for (auto &opset : *model.mutable_opset_import())
+    normalize(opset);
+  for (auto &function : *model.mutable_functions()) {
+    normalizeNodes(*function.mutable_node());
+    for (auto &opset : *function.mutable_opset_import())
+      normalize(opset);
+  }
+}
+
+void checkVersions(const ModelProto &model) {
+  if (!model.has_ir_version() || !model.has_graph())
+    throw ImportError("this is no ONNX model, or only a part of one: it has no graph or no `ir_version`");
+  if (model.ir_version() < 3 || model.ir_version() > ::onnx::IR_VERSION)
+    throw ImportError("the model has IR version " + Twine(model.ir_version()) + ", versions 3 to " + Twine(int(::onnx::IR_VERSION)) + " are read");
+  std::set<std::string> domains;
+  for (const auto &opset : model.opset_import())
+    if (!domains.insert(opset.domain()).second)
+      throw ImportError("the model imports two versions of the domain `" + opset.domain() + "`");
+  bool usesDefault = false;
+  for (const NodeProto &node : model.graph().node())
+    usesDefault |= node.domain().empty();
+  if (!domains.count("")) {
+    if (usesDefault)
+      throw ImportError("the model uses operators of ai.onnx but imports no version of it");
+    return;
+  }
+  int64_t opset = 0;
+  for (const auto &import : model.opset_import())
+    if (import.domain().empty())
+      opset = import.version();
+  if (opset < mlir::onnx::kOldestOpset || opset > mlir::onnx::kNewestOpset)
+    throw ImportError("the model is of opset " + Twine(opset) + " of ai.onnx, opsets " + Twine(mlir::onnx::kOldestOpset) + " to " +
+                      Twine(mlir::onnx::kNewestOpset) + " are read: export it again for one of those, or convert it by onnx.version_converter");
+}
+
+/// Domains whose operators the registry lists completely.
+bool isStandardDomain(llvm::StringRef domain) {
+  return domain.empty() || domain == "ai.onnx.ml" || domain == "ai.onnx.training" || domain == "ai.onnx.preview" ||
+         domain == "ai.onnx.preview.training";
+}
+
+/// Refuses unknown operators, all of them at once.
+void checkOperators(ModelProto &model) {
+  llvm::StringSet<> functions;
+  for (const auto &function : model.functions())
+    functions.insert(function.domain() + "::" + function.name());
+  llvm::MapVector<std::string, unsigned, std::map<std::string, unsigned>> unknown;
+  walkGraphs(*model.mutable_graph(), [&](GraphProto &graph) {
+    for (NodeProto &node : *graph.mutable_node()) {
+      if (!isStandardDomain(node.domain()) || functions.contains(node.domain() + "::" + node.op_type()))
+        continue;
+      int opset = getOpset(model, node.domain());
+      const auto *schema = opset ? OpSchemaRegistry::Schema(node.op_type(), opset, node.domain()) : nullptr;
+      if (!schema || schema->Deprecated())
+        ++unknown[describe(node) + (schema ? ", which opset " + std::to_string(opset) + " no longer has"
+                                    : opset ? ", which opset " + std::to_string(opset) + " does not have"
+                                            : ", whose domain the model does not import")];
+    }
+  });
+  if (unknown.empty())
+    return;
+  std::string list;
+  for (const auto &[text, count] : unknown)
+    list += (list.empty() ? "" : "; ") + text;
+  throw ImportError("unknown operators: " + Twine(list));
+}
+
+/// External data is looked at before the library's checker does, whose words name no remedy.
+void checkTensors(ModelProto &model, ExternalData &external) {
+  auto check = [&](::onnx::TensorProto &tensor) {
+    getNumElements(tensor);
+    if (tensor.data_location() != ::onnx::TensorProto::EXTERNAL)
+      return;
+    ExternalData::Slice slice = external.get(tensor);
+    // Inference reads shapes and axes out of constants, and cannot follow them to files.
+    if (slice.bytes.size() <= 1024) {
+      tensor.clear_data_location();
+      tensor.clear_external_data();
+      tensor.set_raw_data(slice.bytes.str());
+    }
+  };
+  walkGraphs(*model.mutable_graph(), [&](GraphProto &graph) {
+    for (auto &tensor : *graph.mutable_initializer())
+      check(tensor);
+    for (NodeProto &node : *graph.mutable_node())
+      for (auto &attribute : *node.mutable_attribute())
+        if (attribute.has_t())
+          try {
+            check(*attribute.mutable_t());
+          } catch (const ImportError &error) {
+            throw ImportError(describe(node) + ": " + error.what());
+          }
+  });
+}
+
+void check(const ModelProto &model, const std::string &baseDir) {
+  ::onnx::checker::CheckerContext context;
+  // Up to version 3 initialisers had to be inputs too. Files that forget it are harmless.
+  context.set_ir_version(std::max<int>(model.ir_version(), 4));
+  context.set_model_dir(baseDir.empty() ? "." : baseDir);
+  context.set_skip_opset_compatibility_check(true);
+  std::unordered_map<std::string, int> opsets;
+  for (const auto &opset : model.opset_import())
+    opsets[opset.domain()] = opset.version();
+  context.set_opset_imports(opsets);
+  ::onnx::checker::LexicalScopeContext scope;
+  ::onnx::checker::check_graph(model.graph(), context, scope);
+  if (model.ir_version() >= 8)
+    ::onnx::checker::check_model_local_functions(model, context, scope);
+}
+
+void fixDimensions(ModelProto &model, const std::map<std::string, int64_t> &dims) {
+  std::set<std::string> known, used;
+  std::function<void(TypeProto &)> fixType = [&](TypeProto &type) {
+    if (type.has_sequence_type())
+      return fixType(*type.mutable_sequence_type()->mutable_elem_type());
+    if (type.has_optional_type())
+      return fixType(*type.mutable_optional_type()->mutable_elem_type());
+    if (!type.has_tensor_type() || !type.tensor_type().has_shape())
+      return;
+    for (auto &dim : *type.mutable_tensor_type()->mutable_shape()->mutable_dim()) {
+      if (!dim.has_dim_param())
+        continue;
+      known.insert(dim.dim_param());
+      auto it = dims.find(dim.dim_param());
+      if (it == dims.end())
+        continue;
+      used.insert(it->first);
+      dim.set_dim_value(it->second);
+    }
+  };
+  walkGraphs(*model.mutable_graph(), [&](GraphProto &graph) {
+    for (auto *values : {graph.mutable_input(), graph.mutable_output(), graph.mutable_value_info()})
+      for (auto &value : *values)
+        if (value.has_type())
+          fixType(*value.mutable_type());
+  });
+  for (const auto &[name, size] : dims) {
+    if (size < 0)
+      throw ImportError("dimension `" + name + "` cannot have the size " + Twine(size));
+    if (used.count(name))
+      continue;
+    std::string list;
+    for (const std::string &other : known)
+      list += (list.empty() ? "" : ", ") + ("`" + other + "`");
+    throw ImportError("the model has no symbolic dimension `" + name + "`" +
+                      (list.empty() ? "; it has none at all" : "; it has " + list));
+  }
+}
+
+bool hasElementType(const TypeProto &type) {
+  if (type.has_tensor_type())
+    return type.tensor_type().elem_type() != ::onnx::TensorProto::UNDEFINED;
+  return type.value_case() != TypeProto::VALUE_NOT_SET;
+}
+
+/// What `declared` knows of a value and `inferred` does not: the type, the rank, names of dimensions.
+void complete(TypeProto &inferred, const TypeProto &declared) {
+  if (!hasElementType(inferred)) {
+    inferred = declared;
+    return;
+  }
+  if (!inferred.has_tensor_type() || !declared.has_tensor_type() || !declared.tensor_type().has_shape())
+    return;
+  const auto &shape = declared.tensor_type().shape();
+  if (!inferred.tensor_type().has_shape()) {
+    *inferred.mutable_tensor_type()->mutable_shape() = shape;
+    return;
+  }
+  auto &result = *inferred.mutable_tensor_type()->mutable_shape();
+  if (result.dim_size() != shape.dim_size())
+    return;
+  for (int i = 0; i < shape.dim_size(); ++i) {
+    auto &dim = *result.mutable_dim(i);
+    bool isNamed = dim.has_dim_param() && llvm::StringRef(dim.dim_param()).substr(0, 5) != "unk__";
+    if (!dim.has_dim_value() && !isNamed && (shape.dim(i).has_dim_value() || !shape.dim(i).dim_param().empty()))
+      dim = shape.dim(i);
+  }
+}
+
+void runInference(ModelProto &model) {
+  // One failing node must not lose the types that were found: they are already in the model.
+  ::onnx::ShapeInferenceOptions options(/*check_type=*/false, /*strict_mode=*/0, /*data_prop=*/true);
+  ::onnx::shape_inference::DataValueMap data;
+  try {
+    ::onnx::shape_inference::InferShapes(model, OpSchemaRegistry::Instance(), options, &data);
+  } catch (const std::exception &) {
+  }
+}
+
+} // namespace
+
+void mlir::ac::inferTypes(ModelProto &model) {
+  // Subgraphs keep what they declare: a body's inputs have no other source of types.
+  GraphProto &graph = *model.mutable_graph();
+  google::protobuf::RepeatedPtrField<::onnx::ValueInfoProto> declared, outputs = graph.output();
+  declared.Swap(graph.mutable_value_info());
+  for (auto &output : *graph.mutable_output())
+    output.clear_type();
+  runInference(model);
+
+  llvm::StringSet<> typed, missing;
+  for (const auto &value : graph.value_info())
+    if (hasElementType(value.type()))
+      typed.insert(value.name());
+  bool again = false;
+  for (auto &value : declared)
+    if (!typed.contains(value.name()) && hasElementType(value.type())) {
+      *graph.add_value_info() = std::move(value);
+      again = true;
+    }
+  for (int i = 0; i < outputs.size(); ++i)
+    if (!hasElementType(graph.output(i).type())) {
+      *graph.mutable_output(i)->mutable_type() = outputs.Get(i).type();
+    }
+  if (again)
+    runInference(model);
+  for (int i = 0; i < outputs.size(); ++i)
+    complete(*graph.mutable_output(i)->mutable_type(), outputs.Get(i).type());
+}
+
+void mlir::ac::prepareModel(ModelProto &model, const std::string &baseDir, ExternalData &external,
+                            const ImportOptions &options) {
+  normalizeDomains(model);
+  checkVersions(model);
+  checkOperators(model);
+  checkTensors(model, external);
+  check(model, baseDir);
+  if (model.functions_size()) {
+    ::onnx::inliner::InlineLocalFunctions(model, /*convert_version=*/true);
+    normalizeDomains(model);
+    checkOperators(model);
+    if (model.functions_size())
+      throw ImportError("the model's function `" + model.functions(0).name() + "` is written for other opsets than the model, and cannot be converted");
+  }
+  fixDimensions(model, options.dims);
+  inferTypes(model);
+  if (options.keepFunction)
+    expandFunctions(model, options.keepFunction, [&] { inferTypes(model); });
+}
