@@ -86,26 +86,21 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
   return emit.reshape(sums, conv.resultDims(emit));
 }
 
-/// The columns [N * g, C/g * taps, positions].
+/// The columns [N, C, taps..., positions...].
 static Value imageToColumns(Emitter &emit, const ConvolutionShape &conv) {
   const Window &window = conv.window;
   unsigned rank = window.rank();
-  Dims input = emit.dims(conv.x);
-  OpFoldResult group = emit.dimension(conv.group);
-  Dims flat{emit.mul(input[0], group), emit.mul(emit.quotient(input[1], group), emit.dimension(window.numTaps())),
-            emit.product(window.output)};
+  Dims result{emit.dim(conv.x, 0), emit.dim(conv.x, 1)};
   Value padded = padSpatial(emit, conv.x, window, emit.constant(Emitter::elementType(conv.x), 0));
   if (window.numTaps() == 1) {
-    if (llvm::any_of(window.strides, [](int64_t stride) { return stride != 1; })) {
-      Dims sizes{input[0], input[1]}, offsets(rank + 2, emit.dimension(0)), strides(2, emit.dimension(1));
-      llvm::append_range(sizes, window.output);
-      for (int64_t stride : window.strides)
-        strides.push_back(emit.dimension(stride));
-      padded = emit.slice(padded, offsets, sizes, strides);
-    }
-    return emit.reshape(padded, flat);
+    if (llvm::all_of(window.strides, [](int64_t stride) { return stride == 1; }))
+      return padded;
+    Dims sizes = result, offsets(rank + 2, emit.dimension(0)), strides(2, emit.dimension(1));
+    llvm::append_range(sizes, window.output);
+    for (int64_t stride : window.strides)
+      strides.push_back(emit.dimension(stride));
+    return emit.slice(padded, offsets, sizes, strides);
   }
-  Dims result{input[0], input[1]};
   for (int64_t size : window.kernel)
     result.push_back(emit.dimension(size));
   llvm::append_range(result, window.output);
@@ -114,35 +109,39 @@ static Value imageToColumns(Emitter &emit, const ConvolutionShape &conv) {
   for (unsigned i = 0; i < rank; ++i)
     read.push_back(window.source(i, emit.getAffineDimExpr(2 + rank + i), emit.getAffineDimExpr(2 + i)));
   SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
-  Value columns = emit.generic(padded, AffineMap::get(loops, 0, read, emit.getContext()),
-                               emit.empty(result, Emitter::elementType(conv.x)), emit.getMultiDimIdentityMap(loops),
-                               iterators, [](OpBuilder &, Location, ValueRange v) { return v[0]; });
-  return emit.reshape(columns, flat);
+  return emit.generic(padded, AffineMap::get(loops, 0, read, emit.getContext()),
+                      emit.empty(result, Emitter::elementType(conv.x)), emit.getMultiDimIdentityMap(loops), iterators,
+                      [](OpBuilder &, Location, ValueRange v) { return v[0]; });
+}
+
+Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group, ArrayRef<OpFoldResult> positions) {
+  OpFoldResult one = emit.dimension(1), groups = emit.dimension(group), outputs = emit.dim(weights, 0),
+               batch = emit.dim(columns, 0), count = emit.product(positions);
+  Dims weightDims = emit.dims(weights), result{batch, outputs};
+  llvm::append_range(result, positions);
+  OpFoldResult inner = emit.product(ArrayRef<OpFoldResult>(weightDims).drop_front());
+  if (group == 1 && Emitter::isOne(count)) {
+    weights = emit.transpose(emit.reshape(weights, {outputs, inner}), {1, 0});
+    Value product = multiplyBatches(emit, emit.reshape(columns, {one, batch, inner}),
+                                    emit.reshape(weights, {one, inner, outputs}));
+    return emit.reshape(product, result);
+  }
+  weights = emit.reshape(weights, {groups, emit.quotient(outputs, groups), inner});
+  columns = emit.reshape(columns, {emit.mul(batch, groups), inner, count});
+  AffineMap each = emit.getMultiDimIdentityMap(1), ownGroup = each;
+  if (!Emitter::same(emit.dim(columns, 0), groups)) {
+    AffineExpr index = emit.getAffineDimExpr(0);
+    ownGroup = AffineMap::get(1, 0, group == 1 ? emit.getAffineConstantExpr(0) : index % group, emit.getContext());
+  }
+  Value product = multiplyBatches(emit, weights, columns, emit.dim(columns, 0), ownGroup, each);
+  return emit.reshape(product, result);
 }
 
 /// The convolution without bias.
 static Value convolve(Emitter &emit, const ConvolutionShape &conv) {
-  OpFoldResult one = emit.dimension(1), group = emit.dimension(conv.group), outputs = emit.dim(conv.w, 0);
   if (conv.group > 1 && Emitter::isOne(emit.dim(conv.w, 1)))
     return convolveDepthwise(emit, conv);
-
-  Value columns = imageToColumns(emit, conv);
-  OpFoldResult inner = emit.dim(columns, 1);
-  if (conv.group == 1 && Emitter::isOne(emit.dim(columns, 2))) {
-    Value rows = emit.reshape(columns, {one, emit.dim(columns, 0), inner});
-    Value weights = emit.transpose(emit.reshape(conv.w, {outputs, inner}), {1, 0});
-    Value product = multiplyBatches(emit, rows, emit.reshape(weights, {one, inner, outputs}));
-    return emit.reshape(product, conv.resultDims(emit));
-  }
-  Value weights = emit.reshape(conv.w, {group, emit.quotient(outputs, group), inner});
-  AffineMap each = emit.getMultiDimIdentityMap(1);
-  AffineExpr batch = emit.getAffineDimExpr(0);
-  AffineMap ownGroup = AffineMap::get(
-      1, 0, conv.group == 1 ? emit.getAffineConstantExpr(0) : batch % conv.group, emit.getContext());
-  if (Emitter::same(emit.dim(columns, 0), group))
-    ownGroup = each;
-  Value product = multiplyBatches(emit, weights, columns, emit.dim(columns, 0), ownGroup, each);
-  return emit.reshape(product, conv.resultDims(emit));
+  return multiplyColumns(emit, conv.w, imageToColumns(emit, conv), conv.group, conv.window.output);
 }
 
 /// Reads the attributes of a convolution of `x` by `w`.
@@ -189,7 +188,7 @@ static Value perChannel(Emitter &emit, Value vector, int64_t rank) {
   return emit.reshape(vector, dims);
 }
 
-static Value addBias(Emitter &emit, Value sums, Value bias) {
+Value addBias(Emitter &emit, Value sums, Value bias) {
   Type element = Emitter::elementType(sums);
   bias = perChannel(emit, emit.castElements(bias, element), Emitter::rank(sums));
   return emit.elementwise({sums, bias}, element, [](OpBuilder &b, Location loc, ValueRange v) -> Value {

@@ -53,6 +53,13 @@ FailureOr<SmallVector<int64_t>> getPerAxis(Node &node, StringRef name, size_t ra
 /// Pads the spatial dimensions of [batch, channel, spatial...].
 Value padSpatial(Emitter &emit, Value tensor, const Window &window, Value scalar);
 
+/// The product of a convolution: weights [O, I/g, taps...] by columns of N * I * taps * positions elements in this order;
+/// the result is [N, O, positions...].
+Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group, ArrayRef<OpFoldResult> positions);
+
+/// Adds one number per channel to [batch, channel, spatial...].
+Value addBias(Emitter &emit, Value sums, Value bias);
+
 /// Sums columns [N, C * taps, positions...] into the image they were taken from: `result[n, c, y] = sum over taps k of
 /// columns[n, c, k, t]` where `t * stride + k * dilation - low = y`. `window.output` holds the sizes of the positions
 /// and `image` those of the result.
