@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"
 #include "Lower/Ops/Window.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 namespace mlir::ac {
 
@@ -77,12 +78,11 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
   llvm::append_range(weight, taps);
   llvm::append_range(write, positions);
   MLIRContext *context = emit.getContext();
-  Value sums = emit.generic({padded, emit.reshape(conv.w, weightDims)},
-                            {AffineMap::get(loops, 0, read, context), AffineMap::get(loops, 0, weight, context)},
-                            emit.fill(resultDims, emit.constant(element, 0)), AffineMap::get(loops, 0, write, context),
-                            iterators, [](OpBuilder &b, Location loc, ValueRange v) {
-                              return multiplyAdd(b, loc, v[0], v[1], v[2]);
-                            });
+  Value sums = emit.generic(
+      {padded, emit.reshape(conv.w, weightDims)},
+      {AffineMap::get(loops, 0, read, context), AffineMap::get(loops, 0, weight, context)},
+      emit.fill(resultDims, emit.constant(element, 0)), AffineMap::get(loops, 0, write, context), iterators,
+      [](OpBuilder &b, Location loc, ValueRange v) { return multiplyAdd(b, loc, v[0], v[1], v[2]); });
   return emit.reshape(sums, conv.resultDims(emit));
 }
 
@@ -122,8 +122,8 @@ Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group
   OpFoldResult inner = emit.product(ArrayRef<OpFoldResult>(weightDims).drop_front());
   if (group == 1 && Emitter::isOne(count)) {
     weights = emit.transpose(emit.reshape(weights, {outputs, inner}), {1, 0});
-    Value product = multiplyBatches(emit, emit.reshape(columns, {one, batch, inner}),
-                                    emit.reshape(weights, {one, inner, outputs}));
+    Value product =
+        multiplyBatches(emit, emit.reshape(columns, {one, batch, inner}), emit.reshape(weights, {one, inner, outputs}));
     return emit.reshape(product, result);
   }
   weights = emit.reshape(weights, {groups, emit.quotient(outputs, groups), inner});
@@ -249,7 +249,59 @@ static LogicalResult lowerQLinearConv(Node &node) {
   return node.finish(requantize(emit, sums, scale, zero, node.outputElementType(0), node.isOutputUnsigned(0)));
 }
 
+/// A depthwise convolution over past and present, which also returns the past of the next step.
+static LogicalResult lowerCausalConvWithState(Node &node) {
+  Emitter &emit = node.emit;
+  Value x = node.input(0), w = node.input(1);
+  if (Emitter::rank(x) != 3 || Emitter::rank(w) != 3)
+    return node.refuse("has an input of rank " + Twine(Emitter::rank(x)) + " and weights of rank " +
+                       Twine(Emitter::rank(w)) + ", expected 3 and 3");
+  auto channels = getConstantIntValue(emit.dim(w, 0)), taps = getConstantIntValue(emit.dim(w, 2));
+  if (!channels || !taps || *taps < 1)
+    return node.refuse("has weights whose shape is not known while compiling");
+  StringRef activation = node.getString("activation", "none");
+  bool silu = activation == "silu" || activation == "swish";
+  if (!silu && activation != "none")
+    return node.refuse("has the activation `" + activation + "`, expected none, silu or swish");
+  OpFoldResult zero = emit.dimension(0), past = emit.dimension(*taps - 1), length = emit.dim(x, 2);
+  if (failed(requireSame(node, emit.dim(x, 1), emit.dim(w, 0), "the channels of the input and of the weights")) ||
+      failed(requireSame(node, emit.dim(w, 1), emit.dimension(1), "the channels that a weight reads and one")))
+    return failure();
+  Type element = Emitter::elementType(x), sum = getSumType(element);
+  Value padded;
+  if (node.hasInput(3)) {
+    if (Emitter::rank(node.input(3)) != 3 ||
+        failed(requireSame(node, emit.dim(node.input(3), 2), past,
+                           "the length of the past and that of the kernel less one")))
+      return node.refuse("has a past_state that does not fit a kernel of " + Twine(*taps));
+    Dims pastDims{emit.dim(x, 0), emit.dim(x, 1), past};
+    padded = emit.concat({emit.castToDims(node.input(3), pastDims), x}, 2);
+  } else {
+    padded = emit.pad(x, {zero, zero, past}, {zero, zero, zero}, emit.constant(element, 0));
+  }
+  Window window;
+  window.kernel = {*taps};
+  window.strides = window.dilations = {1};
+  window.low = window.high = window.declaredHigh = {zero};
+  window.output = {length};
+  ConvolutionShape conv{emit.castElements(padded, sum), emit.castElements(w, sum), *channels, window};
+  Value result = convolveDepthwise(emit, conv);
+  if (node.hasInput(2))
+    result = addBias(emit, result, node.input(2));
+  if (silu)
+    result = emit.elementwise(result, sum, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+      Value one = arith::ConstantOp::create(b, loc, b.getFloatAttr(sum, 1.0));
+      Value decay = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, v[0]));
+      return arith::DivFOp::create(b, loc, v[0], arith::AddFOp::create(b, loc, one, decay));
+    });
+  node.setOutput(0, emit.castElements(result, element));
+  if (node.wantsOutput(1))
+    node.setOutput(1, emit.slice(padded, 2, length, past));
+  return success();
+}
+
 void populateConvolutionLowerings(LoweringTable &table) {
+  table.add("CausalConvWithState", lowerCausalConvWithState);
   table.add("Conv", lowerConv);
   table.add("ConvInteger", lowerConvInteger);
   table.add("QLinearConv", lowerQLinearConv);

@@ -62,10 +62,10 @@ static LogicalResult lowerDeformConv(Node &node) {
     for (unsigned axis = 0; axis < 2; ++axis) {
       Value at = add(mul(i[4 + axis], window->strides[axis]), mul(i[2 + axis], window->dilations[axis]));
       at = arith::SubIOp::create(b, loc, at, low[axis]);
-      Value offset = tensor::ExtractOp::create(b, loc, offsets,
-                                               ValueRange{i[0], add(mul(place, 2), constant(axis)), i[4], i[5]});
-      Value coordinate = arith::AddFOp::create(b, loc, indexToFloat(b, loc, at, sum),
-                                               Emitter::convertScalar(b, loc, offset, sum));
+      Value offset =
+          tensor::ExtractOp::create(b, loc, offsets, ValueRange{i[0], add(mul(place, 2), constant(axis)), i[4], i[5]});
+      Value coordinate =
+          arith::AddFOp::create(b, loc, indexToFloat(b, loc, at, sum), Emitter::convertScalar(b, loc, offset, sum));
       around.push_back(tapsAround(b, loc, coordinate, sizes[axis], Outside::Zeros, /*cubic=*/false));
     }
     Value value = sumTaps(b, loc, x, i.take_front(2), around);

@@ -29,14 +29,14 @@ static std::pair<Value, Value> findPosition(OpBuilder &b, Location loc, const Wi
                                             Value tap, Value low, Value positions) {
   auto constant = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, loc, value); };
   Value reach = arith::AddIOp::create(b, loc, pixel, low);
-  Value start = arith::SubIOp::create(b, loc, reach,
-                                      arith::MulIOp::create(b, loc, tap, constant(window.dilations[axis])));
+  Value start =
+      arith::SubIOp::create(b, loc, reach, arith::MulIOp::create(b, loc, tap, constant(window.dilations[axis])));
   Value stride = constant(window.strides[axis]), zero = constant(0);
   // `start` may be negative: both quotient and remainder are used only if it is not.
   Value position = arith::DivSIOp::create(b, loc, start, stride);
   Value valid = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, start, zero);
-  Value exact = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
-                                      arith::MulIOp::create(b, loc, position, stride), start);
+  Value exact =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, arith::MulIOp::create(b, loc, position, stride), start);
   Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, position, positions);
   valid = arith::AndIOp::create(b, loc, valid, exact);
   return {position, arith::AndIOp::create(b, loc, valid, inside)};
@@ -114,8 +114,8 @@ static LogicalResult placeWindows(Node &node, Window &window, ArrayRef<OpFoldRes
     OpFoldResult reach =
         emit.add(emit.mul(spatial[i], stride), emit.dimension(window.extent(i) + extra[i] - window.strides[i]));
     if (outputShape || autoPad.starts_with("SAME")) {
-      OpFoldResult size = outputShape ? emit.dimension((*outputShape)[outputShape->size() - rank + i])
-                                      : emit.mul(spatial[i], stride);
+      OpFoldResult size =
+          outputShape ? emit.dimension((*outputShape)[outputShape->size() - rank + i]) : emit.mul(spatial[i], stride);
       OpFoldResult total = emit.max(emit.sub(reach, size), emit.dimension(0)),
                    smaller = emit.floorDiv(total, emit.dimension(2));
       window.low.push_back(autoPad == "SAME_UPPER" ? smaller : emit.sub(total, smaller));
@@ -127,9 +127,9 @@ static LogicalResult placeWindows(Node &node, Window &window, ArrayRef<OpFoldRes
       pads[i] = pads[rank + i] = 0;
     window.low.push_back(emit.dimension(pads[i]));
     window.high.push_back(emit.dimension(pads[rank + i]));
-    OpFoldResult size = emit.add(emit.mul(spatial[i], stride),
-                                 emit.dimension(window.extent(i) + extra[i] - window.strides[i] - pads[i] -
-                                                pads[rank + i]));
+    OpFoldResult size =
+        emit.add(emit.mul(spatial[i], stride),
+                 emit.dimension(window.extent(i) + extra[i] - window.strides[i] - pads[i] - pads[rank + i]));
     bool mayBeNegative = getConstantIntValue(size).value_or(-1) < 0 &&
                          window.extent(i) + extra[i] - window.strides[i] - pads[i] - pads[rank + i] < 0;
     image.push_back(mayBeNegative ? emit.max(size, emit.dimension(0)) : size);
@@ -144,8 +144,8 @@ static LogicalResult lowerConvTranspose(Node &node) {
   Type element = Emitter::elementType(x), sum = getSumType(element);
   int64_t rank = Emitter::rank(x) - 2, group = node.getInt("group", 1);
   if (rank < 1 || Emitter::rank(w) != rank + 2)
-    return node.refuse("has an input of rank " + Twine(rank + 2) + " and weights of rank " +
-                       Twine(Emitter::rank(w)) + ", expected equal ranks of three or more");
+    return node.refuse("has an input of rank " + Twine(rank + 2) + " and weights of rank " + Twine(Emitter::rank(w)) +
+                       ", expected equal ranks of three or more");
   if (group < 1)
     return node.refuse("has " + Twine(group) + " groups, expected at least one");
   if (failed(requireSame(node, emit.dim(x, 1), emit.dim(w, 0), "the channels of the input and of the weights")))
@@ -223,8 +223,7 @@ static LogicalResult lowerCol2Im(Node &node) {
   Dims image = emit.dimElements(node.input(1));
   for (size_t i = 0; i < rank; ++i) {
     OpFoldResult room = emit.add(image[i], emit.dimension(pads[i] + pads[rank + i] - window.extent(i)));
-    window.output.push_back(
-        emit.add(emit.floorDiv(room, emit.dimension(window.strides[i])), emit.dimension(1)));
+    window.output.push_back(emit.add(emit.floorDiv(room, emit.dimension(window.strides[i])), emit.dimension(1)));
     window.low.push_back(emit.dimension(pads[i]));
     window.high.push_back(emit.dimension(pads[rank + i]));
   }

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Every dimension of every operand has a label: a letter, or a place in the ellipsis. Operands are combined from left to
-// right. Labels that only one of the remaining operands has and that the result lacks are summed first; what two operands
-// share is a batch dimension if it is still needed afterwards and is contracted if not, which is a batched matrix product
-// after transposing. Without contracted labels it is a broadcast multiplication.
+// Every dimension of every operand has a label: a letter, or a place in the ellipsis. Operands are combined from left
+// to right. Labels that only one of the remaining operands has and that the result lacks are summed first; what two
+// operands share is a batch dimension if it is still needed afterwards and is contracted if not, which is a batched
+// matrix product after transposing. Without contracted labels it is a broadcast multiplication.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"
@@ -243,9 +243,9 @@ static LogicalResult lowerEinsum(Node &node) {
   // Whether a label is needed by the result or by operands from `next` on.
   auto neededFrom = [&](size_t next) {
     return [&sum, &terms, next](Label label) {
-      return llvm::is_contained(sum.result, label) || llvm::any_of(ArrayRef<Term>(terms).drop_front(next), [&](auto &t) {
-               return llvm::is_contained(t.labels, label);
-             });
+      return llvm::is_contained(sum.result, label) ||
+             llvm::any_of(ArrayRef<Term>(terms).drop_front(next),
+                          [&](auto &t) { return llvm::is_contained(t.labels, label); });
     };
   };
   for (Term &term : terms)
@@ -253,9 +253,8 @@ static LogicalResult lowerEinsum(Node &node) {
   Term total = sum.sumOut(terms[0], neededFrom(1));
   for (size_t i = 1; i < terms.size(); ++i) {
     auto kept = neededFrom(i + 1);
-    Term next = sum.sumOut(terms[i], [&](Label label) {
-      return kept(label) || llvm::is_contained(total.labels, label);
-    });
+    Term next =
+        sum.sumOut(terms[i], [&](Label label) { return kept(label) || llvm::is_contained(total.labels, label); });
     total = sum.combine(total, next, kept);
   }
   return node.finish(sum.emit.castElements(sum.arrange(total, sum.result), own));

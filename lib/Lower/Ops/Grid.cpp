@@ -37,9 +37,7 @@ static FailureOr<GridOptions> getGridOptions(Node &node) {
 /// The taps that a coordinate in [-1, 1] reads along an axis of this size.
 static SmallVector<Tap> gridTaps(OpBuilder &b, Location loc, const GridOptions &options, Value normalized, Value size) {
   Type real = normalized.getType();
-  auto constant = [&](double value) -> Value {
-    return arith::ConstantOp::create(b, loc, b.getFloatAttr(real, value));
-  };
+  auto constant = [&](double value) -> Value { return arith::ConstantOp::create(b, loc, b.getFloatAttr(real, value)); };
   auto sub = [&](Value x, Value y) -> Value { return arith::SubFOp::create(b, loc, x, y); };
   Value length = indexToFloat(b, loc, size, real), last = sub(length, constant(1.0));
   Value shifted = arith::AddFOp::create(b, loc, normalized, constant(1.0)), x;
@@ -102,7 +100,8 @@ static LogicalResult lowerGridSample(Node &node) {
   }));
 }
 
-/// The coordinates of the elements of an image, spread over [-1, 1] along each axis, after an affine map per batch entry.
+/// The coordinates of the elements of an image, spread over [-1, 1] along each axis, after an affine map per batch
+/// entry.
 static LogicalResult lowerAffineGrid(Node &node) {
   Emitter &emit = node.emit;
   Value theta = node.input(0), size = node.input(1);

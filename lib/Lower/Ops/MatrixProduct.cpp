@@ -54,8 +54,7 @@ static Value multiplyIntegers(Emitter &emit, Value lhs, Value rhs, OpFoldResult 
                       });
 }
 
-Value multiplyBatches(Emitter &emit, Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsBatch,
-                      AffineMap rhsBatch) {
+Value multiplyBatches(Emitter &emit, Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsBatch, AffineMap rhsBatch) {
   Type sum = getSumType(Emitter::elementType(lhs));
   lhs = emit.castElements(lhs, sum);
   rhs = emit.castElements(rhs, sum);
@@ -205,7 +204,8 @@ Value requantize(Emitter &emit, Value x, Value scale, Value zeroPoint, Type elem
   if (zeroPoint)
     operands.push_back(zeroPoint);
   int64_t bits = element.getIntOrFloatBitWidth();
-  double low = isUnsigned ? 0.0 : -std::ldexp(1.0, bits - 1), high = std::ldexp(1.0, isUnsigned ? bits : bits - 1) - 1.0;
+  double low = isUnsigned ? 0.0 : -std::ldexp(1.0, bits - 1),
+         high = std::ldexp(1.0, isUnsigned ? bits : bits - 1) - 1.0;
   return emit.elementwise(operands, element, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
     Type f32 = b.getF32Type();
     Value value = arith::MulFOp::create(b, loc, arith::SIToFPOp::create(b, loc, f32, v[0]), v[1]);

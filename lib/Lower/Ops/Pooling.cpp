@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A pooling is a fold over the taps of a window of the padded input, finished elementwise: averages divide by the number
-// of elements that lay inside, which is the product of one count per axis.
+// A pooling is a fold over the taps of a window of the padded input, finished elementwise: averages divide by the
+// number of elements that lay inside, which is the product of one count per axis.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"
@@ -38,7 +38,9 @@ static Value reduceWindows(Emitter &emit, Value padded, const Window &window, Va
   return emit.generic({padded, emit.empty(taps, Emitter::elementType(padded))},
                       {AffineMap::get(loops, 0, read, context), AffineMap::get(loops, 0, tapExprs, context)},
                       emit.fill(result, start), AffineMap::get(loops, 0, write, context), iterators,
-                      [&](OpBuilder &b, Location loc, ValueRange v) { return body(b, loc, {v[0], v[2]}); });
+                      [&](OpBuilder &b, Location loc, ValueRange v) {
+                        return body(b, loc, {v[0], v[2]});
+                      });
 }
 
 static FailureOr<Window> getPoolingWindow(Node &node) {
@@ -58,9 +60,7 @@ static Dims globalDims(Emitter &emit, Value x) {
   return dims;
 }
 
-static SmallVector<int64_t> spatialAxes(Value x) {
-  return llvm::to_vector(llvm::seq<int64_t>(2, Emitter::rank(x)));
-}
+static SmallVector<int64_t> spatialAxes(Value x) { return llvm::to_vector(llvm::seq<int64_t>(2, Emitter::rank(x))); }
 
 //===----------------------------------------------------------------------===//
 // Maximum
@@ -69,8 +69,8 @@ static SmallVector<int64_t> spatialAxes(Value x) {
 static Value lowest(Emitter &emit, Type element, bool isUnsigned) {
   if (isa<FloatType>(element))
     return emit.constant(element, -std::numeric_limits<double>::infinity());
-  return emit.constant(element, isUnsigned ? int64_t(0) : std::numeric_limits<int64_t>::min() >>
-                                                              (64 - element.getIntOrFloatBitWidth()));
+  return emit.constant(
+      element, isUnsigned ? int64_t(0) : std::numeric_limits<int64_t>::min() >> (64 - element.getIntOrFloatBitWidth()));
 }
 
 static Value maximum(OpBuilder &b, Location loc, Value x, Value y, bool isUnsigned) {
@@ -126,16 +126,15 @@ static Value indexOfMaximum(Node &node, const Window &window) {
                 else
                   better = arith::CmpIOp::create(
                       b, loc, isUnsigned ? arith::CmpIPredicate::ugt : arith::CmpIPredicate::sgt, value, best[0]);
-                better = arith::OrIOp::create(
-                    b, loc, better, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, best[1], none));
-                Value plane = arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, indices[0], channels),
-                                                    indices[1]);
+                better = arith::OrIOp::create(b, loc, better,
+                                              arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, best[1], none));
+                Value plane =
+                    arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, indices[0], channels), indices[1]);
                 Value size, flat;
                 for (size_t k = 0; k < rank; ++k) {
                   size_t i = columnMajor ? rank - 1 - k : k;
                   size = size ? arith::MulIOp::create(b, loc, size, sizes[i]).getResult() : sizes[i];
-                  flat = flat ? arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, flat, sizes[i]),
-                                                      spatial[i])
+                  flat = flat ? arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, flat, sizes[i]), spatial[i])
                                     .getResult()
                               : spatial[i];
                 }
@@ -172,10 +171,9 @@ static LogicalResult lowerMaxPool(Node &node) {
 static LogicalResult lowerGlobalMaxPool(Node &node) {
   Emitter &emit = node.emit;
   Value x = node.input(0);
-  Value result = emit.reduce(x, spatialAxes(x), /*keepDims=*/true, lowest(emit, Emitter::elementType(x), false),
-                             [](OpBuilder &b, Location loc, ValueRange v) {
-                               return maximum(b, loc, v[0], v[1], false);
-                             });
+  Value result =
+      emit.reduce(x, spatialAxes(x), /*keepDims=*/true, lowest(emit, Emitter::elementType(x), false),
+                  [](OpBuilder &b, Location loc, ValueRange v) { return maximum(b, loc, v[0], v[1], false); });
   return node.finish(result);
 }
 
@@ -298,8 +296,8 @@ static LogicalResult lowerLpPool(Node &node) {
                                [&](OpBuilder &b, Location loc, ValueRange v) {
                                  return addFloats(b, loc, {powerOf(b, loc, v[0], *p), v[1]});
                                });
-  result = emit.elementwise(result, sum,
-                            [&](OpBuilder &b, Location loc, ValueRange v) { return rootOf(b, loc, v[0], *p); });
+  result =
+      emit.elementwise(result, sum, [&](OpBuilder &b, Location loc, ValueRange v) { return rootOf(b, loc, v[0], *p); });
   return node.finish(emit.castElements(result, element));
 }
 
@@ -314,8 +312,8 @@ static LogicalResult lowerGlobalLpPool(Node &node) {
                              [&](OpBuilder &b, Location loc, ValueRange v) {
                                return addFloats(b, loc, {powerOf(b, loc, v[0], *p), v[1]});
                              });
-  result = emit.elementwise(result, sum,
-                            [&](OpBuilder &b, Location loc, ValueRange v) { return rootOf(b, loc, v[0], *p); });
+  result =
+      emit.elementwise(result, sum, [&](OpBuilder &b, Location loc, ValueRange v) { return rootOf(b, loc, v[0], *p); });
   return node.finish(emit.castElements(emit.reshape(result, globalDims(emit, x)), element));
 }
 
@@ -341,9 +339,8 @@ static LogicalResult lowerMaxUnpool(Node &node) {
     return node.refuse("has " + Twine(pads.size()) + " pads, expected " + Twine(2 * rank));
   Dims inferred{emit.dim(x, 0), emit.dim(x, 1)};
   for (size_t i = 0; i < rank; ++i) {
-    OpFoldResult size =
-        emit.add(emit.mul(emit.dim(x, 2 + i), emit.dimension((*strides)[i])),
-                 emit.dimension((*kernel)[i] - (*strides)[i] - pads[i] - pads[rank + i]));
+    OpFoldResult size = emit.add(emit.mul(emit.dim(x, 2 + i), emit.dimension((*strides)[i])),
+                                 emit.dimension((*kernel)[i] - (*strides)[i] - pads[i] - pads[rank + i]));
     inferred.push_back(emit.max(size, emit.dimension(0)));
   }
   if (failed(requireSame(node, emit.numElements(x), emit.numElements(positions), "the numbers of values and indices")))

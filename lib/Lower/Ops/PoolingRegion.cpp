@@ -45,12 +45,13 @@ struct Scalars {
 static void requireImages(Node &node, Value numbers, OpFoldResult images) {
   Emitter &emit = node.emit;
   Value end = emit.asValue(images), yes = arith::ConstantOp::create(emit, emit.getBoolAttr(true));
-  Value good = emit.reduce(numbers, {0}, /*keepDims=*/false, yes, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-    Value number = Emitter::convertScalar(b, loc, v[0], b.getI64Type());
-    number = arith::IndexCastOp::create(b, loc, b.getIndexType(), number);
-    Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, number, end);
-    return arith::AndIOp::create(b, loc, v[1], inside);
-  });
+  Value good =
+      emit.reduce(numbers, {0}, /*keepDims=*/false, yes, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+        Value number = Emitter::convertScalar(b, loc, v[0], b.getI64Type());
+        number = arith::IndexCastOp::create(b, loc, b.getIndexType(), number);
+        Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, number, end);
+        return arith::AndIOp::create(b, loc, v[1], inside);
+      });
   node.require(emit.scalar(good), "a region belongs to an image that the batch does not have");
 }
 
@@ -99,28 +100,29 @@ static LogicalResult lowerRoiAlign(Node &node) {
     }
     Value zero = s.index(0), one = s.index(1), none = s.constant(0.0);
     Value lowest = isMax ? s.constant(-std::numeric_limits<double>::infinity()) : none;
-    auto nest = scf::buildLoopNest(
-        b, loc, {zero, zero}, points, {one, one}, ValueRange{lowest},
-        [&](OpBuilder &b, Location loc, ValueRange point, ValueRange total) -> scf::ValueVector {
-          Scalars s{b, loc, real};
-          SmallVector<SmallVector<Tap>> taps;
-          Value outside;
-          for (int64_t axis = 0; axis < 2; ++axis) {
-            Value at = s.mul(s.add(indexToFloat(b, loc, point[axis], real), s.constant(0.5)), step[axis]);
-            at = s.add(begin[axis], at);
-            Value size = indexToFloat(b, loc, sizes[axis], real);
-            Value out = s.anyOf(s.less(at, s.constant(-1.0)), s.less(size, at));
-            outside = outside ? s.anyOf(outside, out) : out;
-            at = s.min(s.max(at, s.constant(0.0)), s.sub(size, s.constant(1.0)));
-            taps.push_back(tapsAround(b, loc, at, sizes[axis], Outside::Edge, /*cubic=*/false));
-          }
-          SmallVector<Value> products = weighTaps(b, loc, x, ValueRange{image, i[1]}, taps);
-          Value value = products[0];
-          for (Value product : ArrayRef<Value>(products).drop_front())
-            value = isMax ? s.max(value, product) : s.add(value, product);
-          value = s.select(outside, s.constant(0.0), value);
-          return {isMax ? s.max(total[0], value) : s.add(total[0], value)};
-        });
+    auto nest =
+        scf::buildLoopNest(b, loc, {zero, zero}, points, {one, one}, ValueRange{lowest},
+                           [&](OpBuilder &b, Location loc, ValueRange point, ValueRange total) -> scf::ValueVector {
+                             Scalars s{b, loc, real};
+                             SmallVector<SmallVector<Tap>> taps;
+                             Value outside;
+                             for (int64_t axis = 0; axis < 2; ++axis) {
+                               Value at =
+                                   s.mul(s.add(indexToFloat(b, loc, point[axis], real), s.constant(0.5)), step[axis]);
+                               at = s.add(begin[axis], at);
+                               Value size = indexToFloat(b, loc, sizes[axis], real);
+                               Value out = s.anyOf(s.less(at, s.constant(-1.0)), s.less(size, at));
+                               outside = outside ? s.anyOf(outside, out) : out;
+                               at = s.min(s.max(at, s.constant(0.0)), s.sub(size, s.constant(1.0)));
+                               taps.push_back(tapsAround(b, loc, at, sizes[axis], Outside::Edge, /*cubic=*/false));
+                             }
+                             SmallVector<Value> products = weighTaps(b, loc, x, ValueRange{image, i[1]}, taps);
+                             Value value = products[0];
+                             for (Value product : ArrayRef<Value>(products).drop_front())
+                               value = isMax ? s.max(value, product) : s.add(value, product);
+                             value = s.select(outside, s.constant(0.0), value);
+                             return {isMax ? s.max(total[0], value) : s.add(total[0], value)};
+                           });
     Value count = arith::MulIOp::create(b, loc, points[0], points[1]), total = nest.results[0];
     if (isMax) {
       Value some = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, count, zero);
@@ -168,16 +170,16 @@ static LogicalResult lowerMaxRoiPool(Node &node) {
       end.push_back(place(math::CeilOp::create(b, loc, s.mul(s.add(position, s.constant(1.0)), bin))));
     }
     Value one = s.index(1), none = s.constant(0.0);
-    auto nest = scf::buildLoopNest(
-        b, loc, begin, end, {one, one}, ValueRange{s.constant(-std::numeric_limits<double>::infinity())},
-        [&](OpBuilder &b, Location loc, ValueRange at, ValueRange best) -> scf::ValueVector {
-          Scalars s{b, loc, real};
-          return {s.max(best[0], s.extract(x, ValueRange{image, i[1], at[0], at[1]}))};
-        });
+    auto nest = scf::buildLoopNest(b, loc, begin, end, {one, one},
+                                   ValueRange{s.constant(-std::numeric_limits<double>::infinity())},
+                                   [&](OpBuilder &b, Location loc, ValueRange at, ValueRange best) -> scf::ValueVector {
+                                     Scalars s{b, loc, real};
+                                     return {s.max(best[0], s.extract(x, ValueRange{image, i[1], at[0], at[1]}))};
+                                   });
     // A bin outside of the image has no element.
-    Value empty = arith::OrIOp::create(b, loc,
-                                       arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, begin[0], end[0]),
-                                       arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, begin[1], end[1]));
+    Value empty =
+        arith::OrIOp::create(b, loc, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, begin[0], end[0]),
+                             arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, begin[1], end[1]));
     return Emitter::convertScalar(b, loc, s.select(empty, none, nest.results[0]), element);
   }));
 }

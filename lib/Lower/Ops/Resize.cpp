@@ -6,10 +6,10 @@
 //===----------------------------------------------------------------------===//
 //
 // Resampling is separable. For each resized axis, small tables over the positions of the result say where to read:
-// `nearest` has one source index per position, and all axes are read in one pass; the other modes have a first index and
-// the weights of the elements from there on, and take one pass per axis. The weights are a kernel around the position's
-// coordinate in the input; antialiasing stretches the kernel where the axis shrinks. Indices out of bounds repeat the
-// edge. Repeating every element a whole number of times is a broadcast.
+// `nearest` has one source index per position, and all axes are read in one pass; the other modes have a first index
+// and the weights of the elements from there on, and take one pass per axis. The weights are a kernel around the
+// position's coordinate in the input; antialiasing stretches the kernel where the axis shrinks. Indices out of bounds
+// repeat the edge. Repeating every element a whole number of times is a broadcast.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"
@@ -33,8 +33,8 @@ struct ResizedAxis {
   Value begin, end;
 };
 
-/// The coordinate in the input of position y: `(y + shift) * numerator / divisor + offset`; null stands for one, one and
-/// zero.
+/// The coordinate in the input of position y: `(y + shift) * numerator / divisor + offset`; null stands for one, one
+/// and zero.
 struct Coordinates {
   double shift = 0;
   Value numerator, divisor, offset;
@@ -102,8 +102,8 @@ static std::optional<double> constantFloat(Value scalar) {
 static OpFoldResult scaleSize(Emitter &emit, OpFoldResult size, Value scale, std::optional<double> constantScale) {
   auto constant = getConstantIntValue(size);
   if (constantScale && constant)
-    return emit.dimension(static_cast<int64_t>(
-        std::floor(static_cast<float>(*constantScale) * static_cast<float>(*constant))));
+    return emit.dimension(
+        static_cast<int64_t>(std::floor(static_cast<float>(*constantScale) * static_cast<float>(*constant))));
   if (constantScale && *constantScale == std::floor(*constantScale))
     return emit.mul(size, emit.dimension(static_cast<int64_t>(*constantScale)));
   Type f32 = emit.getF32Type(), i64 = emit.getI64Type();
@@ -238,7 +238,8 @@ FailureOr<Coordinates> Resizing::coordinatesOf(const ResizedAxis &axis) {
     return arith::SelectOp::create(emit, condition, a, b);
   };
   Value one = constant(1), zero = constant(0);
-  Value single = arith::CmpIOp::create(emit, arith::CmpIPredicate::eq, emit.asValue(axis.output), emit.constantIndex(1));
+  Value single =
+      arith::CmpIOp::create(emit, arith::CmpIPredicate::eq, emit.asValue(axis.output), emit.constantIndex(1));
   // The size of the result before it was rounded to a whole number.
   Value unrounded = exactSizes ? toReal(axis.output) : mul(toReal(axis.input), axis.scale);
   if (coordinates == "half_pixel" || coordinates == "pytorch_half_pixel" || coordinates == "half_pixel_symmetric" ||
@@ -331,9 +332,9 @@ FailureOr<Value> Resizing::pickNearest() {
       else if (nearest == "ceil")
         source = math::CeilOp::create(b, loc, source);
       else if (nearest == "simple") // before opset 11: up if the axis shrinks, else down
-        source = arith::SelectOp::create(
-            b, loc, arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, scale, constant(1)),
-            math::CeilOp::create(b, loc, source), math::FloorOp::create(b, loc, source));
+        source = arith::SelectOp::create(b, loc,
+                                         arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, scale, constant(1)),
+                                         math::CeilOp::create(b, loc, source), math::FloorOp::create(b, loc, source));
       else
         source = math::FloorOp::create(b, loc, source);
       return arith::IndexCastOp::create(b, loc, i64, clampIndex(b, loc, floatToIndex(b, loc, source), size));
@@ -393,8 +394,8 @@ FailureOr<Value> Resizing::interpolate(Value tensor, const ResizedAxis &axis) {
   Value weights = emit.tabulate({axis.output, taps}, real, [&](OpBuilder &b, Location loc, ValueRange i) -> Value {
     Value coordinate = map->at(b, loc, real, i[0]);
     Value before = math::FloorOp::create(b, loc, coordinate);
-    Value index = arith::AddIOp::create(b, loc, floatToIndex(b, loc, before),
-                                        arith::AddIOp::create(b, loc, firstOffset, i[1]));
+    Value index =
+        arith::AddIOp::create(b, loc, floatToIndex(b, loc, before), arith::AddIOp::create(b, loc, firstOffset, i[1]));
     Value distance = arith::SubFOp::create(b, loc, indexToFloat(b, loc, index, real), coordinate);
     if (shrink)
       distance = arith::MulFOp::create(b, loc, distance, shrink);
@@ -406,10 +407,9 @@ FailureOr<Value> Resizing::interpolate(Value tensor, const ResizedAxis &axis) {
     return arith::SelectOp::create(b, loc, inside, weight, zero);
   });
   if (excludeOutside || shrink) {
-    Value totals = emit.reduce(weights, {1}, /*keepDims=*/true, emit.constant(real, 0.0),
-                               [](OpBuilder &b, Location loc, ValueRange v) -> Value {
-                                 return arith::AddFOp::create(b, loc, v[1], v[0]);
-                               });
+    Value totals = emit.reduce(
+        weights, {1}, /*keepDims=*/true, emit.constant(real, 0.0),
+        [](OpBuilder &b, Location loc, ValueRange v) -> Value { return arith::AddFOp::create(b, loc, v[1], v[0]); });
     weights = emit.elementwise({weights, totals}, real, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
       Value zero = arith::ConstantOp::create(b, loc, b.getFloatAttr(real, 0.0));
       Value none = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, v[1], zero);
@@ -466,9 +466,9 @@ FailureOr<Value> Resizing::extrapolate(Value result) {
     Value value = tensor::ExtractOp::create(b, loc, result, indices);
     for (auto [axis, map, end] : llvm::zip(axes, maps, last)) {
       Value coordinate = map.at(b, loc, real, indices[axis.axis]);
-      Value out = arith::OrIOp::create(
-          b, loc, arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, coordinate, zero),
-          arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, coordinate, end));
+      Value out =
+          arith::OrIOp::create(b, loc, arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, coordinate, zero),
+                               arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, coordinate, end));
       value = arith::SelectOp::create(b, loc, out, outside, value);
     }
     return value;

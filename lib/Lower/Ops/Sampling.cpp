@@ -43,16 +43,15 @@ Value cubicKernel(OpBuilder &b, Location loc, Value distance, double a) {
   auto polynomial = [&](ArrayRef<double> coefficients) -> Value {
     Value sum = constantLike(b, loc, x, coefficients[0]);
     for (double coefficient : coefficients.drop_front())
-      sum = arith::AddFOp::create(b, loc, arith::MulFOp::create(b, loc, sum, x),
-                                  constantLike(b, loc, x, coefficient));
+      sum = arith::AddFOp::create(b, loc, arith::MulFOp::create(b, loc, sum, x), constantLike(b, loc, x, coefficient));
     return sum;
   };
   auto within = [&](arith::CmpFPredicate predicate, double bound) -> Value {
     return arith::CmpFOp::create(b, loc, predicate, x, constantLike(b, loc, x, bound));
   };
   Value near = polynomial({a + 2, -(a + 3), 0, 1}), far = polynomial({a, -5 * a, 8 * a, -4 * a});
-  Value outer = arith::SelectOp::create(b, loc, within(arith::CmpFPredicate::OLT, 2.0), far,
-                                        constantLike(b, loc, x, 0.0));
+  Value outer =
+      arith::SelectOp::create(b, loc, within(arith::CmpFPredicate::OLT, 2.0), far, constantLike(b, loc, x, 0.0));
   return arith::SelectOp::create(b, loc, within(arith::CmpFPredicate::OLE, 1.0), near, outer);
 }
 
@@ -68,8 +67,8 @@ Value reflect(OpBuilder &b, Location loc, Value x, ReflectionBounds bounds) {
   Value turns = math::FloorOp::create(b, loc, arith::DivFOp::create(b, loc, distance, span));
   Value rest = arith::SubFOp::create(b, loc, distance, arith::MulFOp::create(b, loc, turns, span));
   Value pairs = math::FloorOp::create(b, loc, arith::DivFOp::create(b, loc, turns, two));
-  Value even = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, turns,
-                                     arith::MulFOp::create(b, loc, pairs, two));
+  Value even =
+      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, turns, arith::MulFOp::create(b, loc, pairs, two));
   // After an even number of turns it is on the side where it left, going back.
   Value fromLow = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, below, even);
   Value inside = arith::SelectOp::create(b, loc, fromLow, arith::AddFOp::create(b, loc, bounds.low, rest).getResult(),

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A discrete Fourier transform of length N is one matrix product. Real and imaginary parts stand side by side in the last
-// dimension, so that signals of L samples with C parts are rows of L * C numbers, and the matrix has for each pair of
-// sample and frequency the 2 x 2 block of a rotation (or a row or column of it).
+// A discrete Fourier transform of length N is one matrix product. Real and imaginary parts stand side by side in the
+// last dimension, so that signals of L samples with C parts are rows of L * C numbers, and the matrix has for each pair
+// of sample and frequency the 2 x 2 block of a rotation (or a row or column of it).
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"
@@ -33,9 +33,9 @@ static Value rotation(OpBuilder &b, Location loc, Value i, Value j, Value length
 
 namespace {
 struct Transform {
-  OpFoldResult length;         // N
-  OpFoldResult samples, bins;  // of the input and of the result
-  int64_t partsIn, partsOut;   // one for real numbers, two for complex ones
+  OpFoldResult length;        // N
+  OpFoldResult samples, bins; // of the input and of the result
+  int64_t partsIn, partsOut;  // one for real numbers, two for complex ones
   bool inverse;
 };
 } // namespace
@@ -64,12 +64,12 @@ static Value transformMatrix(Emitter &emit, const Transform &t, Type real) {
     Value twice = arith::MulIOp::create(b, loc, i[0], arith::ConstantIndexOp::create(b, loc, 2));
     Value single = arith::OrIOp::create(b, loc, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, i[0], zero),
                                         arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, twice, length));
-    Value weight = arith::SelectOp::create(b, loc, single, floatConstant(b, loc, real, 1.0),
-                                           floatConstant(b, loc, real, 2.0));
+    Value weight =
+        arith::SelectOp::create(b, loc, single, floatConstant(b, loc, real, 1.0), floatConstant(b, loc, real, 2.0));
     return arith::MulFOp::create(b, loc, value, weight);
   });
-  return emit.reshape(matrix, {emit.mul(t.samples, emit.dimension(t.partsIn)),
-                               emit.mul(t.bins, emit.dimension(t.partsOut))});
+  return emit.reshape(matrix,
+                      {emit.mul(t.samples, emit.dimension(t.partsIn)), emit.mul(t.bins, emit.dimension(t.partsOut))});
 }
 
 /// Transforms [..., samples, partsIn] to [..., bins, partsOut].
@@ -78,8 +78,8 @@ static Value applyTransform(Emitter &emit, Value signals, const Transform &t) {
   OpFoldResult one = emit.dimension(1), rows = emit.product(lead);
   Value matrix = transformMatrix(emit, t, Emitter::elementType(signals));
   OpFoldResult inner = emit.dim(matrix, 0), outer = emit.dim(matrix, 1);
-  Value product = multiplyBatches(emit, emit.reshape(signals, {one, rows, inner}),
-                                  emit.reshape(matrix, {one, inner, outer}));
+  Value product =
+      multiplyBatches(emit, emit.reshape(signals, {one, rows, inner}), emit.reshape(matrix, {one, inner, outer}));
   result.append({t.bins, emit.dimension(t.partsOut)});
   return emit.reshape(product, result);
 }
@@ -201,9 +201,7 @@ static LogicalResult lowerCosineWindow(Node &node, ArrayRef<double> coefficients
 }
 
 static LogicalResult lowerHannWindow(Node &node) { return lowerCosineWindow(node, {0.5, -0.5}); }
-static LogicalResult lowerHammingWindow(Node &node) {
-  return lowerCosineWindow(node, {25.0 / 46.0, -21.0 / 46.0});
-}
+static LogicalResult lowerHammingWindow(Node &node) { return lowerCosineWindow(node, {25.0 / 46.0, -21.0 / 46.0}); }
 static LogicalResult lowerBlackmanWindow(Node &node) { return lowerCosineWindow(node, {0.42, -0.5, 0.08}); }
 
 /// Triangular filters, spaced evenly on the mel scale, over the bins of a spectrum.
@@ -215,7 +213,9 @@ static LogicalResult lowerMelWeightMatrix(Node &node) {
   OpFoldResult bins = emit.add(emit.floorDiv(length, emit.dimension(2)), emit.dimension(1));
   OpFoldResult edges = emit.add(filters, emit.dimension(2));
   auto constant = [&](double value) { return emit.constant(f64, value); };
-  auto number = [&](unsigned i) { return Emitter::convertScalar(emit, emit.getLoc(), emit.scalar(node.input(i)), f64); };
+  auto number = [&](unsigned i) {
+    return Emitter::convertScalar(emit, emit.getLoc(), emit.scalar(node.input(i)), f64);
+  };
   auto mel = [&](Value hertz) -> Value {
     Value share = arith::DivFOp::create(emit, hertz, constant(700.0));
     return arith::MulFOp::create(emit, math::Log1pOp::create(emit, share), constant(2595.0 / std::log(10.0)));
@@ -247,8 +247,8 @@ static LogicalResult lowerMelWeightMatrix(Node &node) {
     using P = arith::CmpFPredicate;
     Value zero = floatConstant(b, loc, f64, 0.0), one = floatConstant(b, loc, f64, 1.0);
     Value j = toFloat(b, loc, i[0], f64), left = edge(0), centre = edge(1), right = edge(2);
-    Value rising = both(is(P::OGE, j, left), is(P::OLE, j, centre)), falling = both(is(P::OGE, j, centre),
-                                                                                    is(P::OLT, j, right));
+    Value rising = both(is(P::OGE, j, left), is(P::OLE, j, centre)),
+          falling = both(is(P::OGE, j, centre), is(P::OLT, j, right));
     Value narrow = is(P::OEQ, left, centre);
     Value value = arith::SelectOp::create(b, loc, rising, ratio(j, left, centre), zero);
     value = arith::SelectOp::create(b, loc, both(narrow, is(P::OEQ, j, centre)), one, value);
@@ -292,8 +292,7 @@ static LogicalResult lowerDet(Node &node) {
     };
     Value pivots = emit.tabulate({batch}, i64, [&](OpBuilder &b, Location loc, ValueRange i) -> Value {
       auto search = scf::ForOp::create(
-          b, loc, k, end, one, ValueRange{k, zero},
-          [&](OpBuilder &b, Location loc, Value row, ValueRange best) {
+          b, loc, k, end, one, ValueRange{k, zero}, [&](OpBuilder &b, Location loc, Value row, ValueRange best) {
             Value magnitude = math::AbsFOp::create(b, loc, read(b, loc, i[0], row, k));
             Value better = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, magnitude, best[1]);
             scf::YieldOp::create(b, loc,
@@ -318,8 +317,8 @@ static LogicalResult lowerDet(Node &node) {
       source = arith::SelectOp::create(b, loc, is(arith::CmpIPredicate::eq, i[1], k), row, source);
       Value own = read(b, loc, i[0], source, i[2]);
       Value factor = arith::DivFOp::create(b, loc, read(b, loc, i[0], source, k), pivot);
-      Value less = arith::SubFOp::create(b, loc, own,
-                                         arith::MulFOp::create(b, loc, factor, read(b, loc, i[0], row, i[2])));
+      Value less =
+          arith::SubFOp::create(b, loc, own, arith::MulFOp::create(b, loc, factor, read(b, loc, i[0], row, i[2])));
       Value singular = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, pivot, zero);
       Value keeps = arith::OrIOp::create(b, loc, singular, is(arith::CmpIPredicate::sle, i[1], k));
       return arith::SelectOp::create(b, loc, keeps, own, less);

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The geometry that convolutions and poolings share: tensors are [batch, channel, spatial...], and at each position a
-// window of taps is read from the (padded) input. Sizes of the input may be known at run time only; kernels, strides and
-// dilations are constants.
+// window of taps is read from the (padded) input. Sizes of the input may be known at run time only; kernels, strides
+// and dilations are constants.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LOWER_OPS_WINDOW_H
@@ -53,8 +53,8 @@ FailureOr<SmallVector<int64_t>> getPerAxis(Node &node, StringRef name, size_t ra
 /// Pads the spatial dimensions of [batch, channel, spatial...].
 Value padSpatial(Emitter &emit, Value tensor, const Window &window, Value scalar);
 
-/// The product of a convolution: weights [O, I/g, taps...] by columns of N * I * taps * positions elements in this order;
-/// the result is [N, O, positions...].
+/// The product of a convolution: weights [O, I/g, taps...] by columns of N * I * taps * positions elements in this
+/// order; the result is [N, O, positions...].
 Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group, ArrayRef<OpFoldResult> positions);
 
 /// Adds one number per channel to [batch, channel, spatial...].
