@@ -1,0 +1,104 @@
+//===- ACOps.cpp - Builders and verifiers of the `ac` operations ----------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/AC/IR/ACDialect.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+using namespace mlir::ac;
+
+#define GET_OP_CLASSES
+#include "dialects/AC/IR/ACOps.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// ContractOp
+//===----------------------------------------------------------------------===//
+
+void ContractOp::build(OpBuilder &builder, OperationState &state, Value lhs, Value rhs, Value init, AffineMap lhsBatch,
+                       AffineMap rhsBatch) {
+  bool packed = cast<ShapedType>(rhs.getType()).getRank() == 4;
+  state.addOperands({lhs, rhs, init});
+  auto &properties = state.getOrAddProperties<Properties>();
+  properties.lhs_batch = AffineMapAttr::get(lhsBatch);
+  properties.rhs_batch = AffineMapAttr::get(rhsBatch);
+  properties.extra_maps = builder.getAffineMapArrayAttr({});
+  if (packed)
+    properties.packed = builder.getUnitAttr();
+  if (isa<TensorType>(init.getType()))
+    state.addTypes(init.getType());
+  Region *region = state.addRegion();
+  OpBuilder::InsertionGuard guard(builder);
+  Type element = cast<ShapedType>(init.getType()).getElementType();
+  Block *block = builder.createBlock(region, {}, {element}, {state.location});
+  YieldOp::create(builder, state.location, ValueRange{block->getArgument(0)});
+}
+
+Type ContractOp::getElementType() { return cast<ShapedType>(getInit().getType()).getElementType(); }
+
+int64_t ContractOp::getLanes() { return cast<ShapedType>(getRhs().getType()).getShape().back(); }
+
+LogicalResult ContractOp::verify() {
+  auto lhs = dyn_cast<ShapedType>(getLhs().getType()), rhs = dyn_cast<ShapedType>(getRhs().getType()),
+       init = dyn_cast<ShapedType>(getInit().getType());
+  if (!lhs || !rhs || !init || lhs.getElementType() != init.getElementType() ||
+      rhs.getElementType() != init.getElementType() || !isa<FloatType>(init.getElementType()))
+    return emitOpError("(contract_c1) has operands ")
+           << getLhs().getType() << ", " << getRhs().getType() << " and " << getInit().getType()
+           << ", expected shaped values of one floating-point element type";
+  if (!lhs.hasRank() || !rhs.hasRank() || !init.hasRank() || lhs.getRank() != 3 || init.getRank() != 3 ||
+      rhs.getRank() != (getPacked() ? 4 : 3))
+    return emitOpError("(contract_c2) has operands of rank ")
+           << lhs.getRank() << ", " << rhs.getRank() << " and " << init.getRank() << ", expected 3, "
+           << (getPacked() ? 4 : 3) << " and 3";
+  if (getExtraMaps().size() != getExtras().size())
+    return emitOpError("(contract_c3) has ") << getExtraMaps().size() << " maps for " << getExtras().size() << " extras";
+  for (auto [map, extra] : llvm::zip_equal(getExtraMaps().getAsValueRange<AffineMapAttr>(), getExtras())) {
+    auto type = dyn_cast<ShapedType>(extra.getType());
+    if (!type || map.getNumDims() != 3 || map.getNumResults() != type.getRank())
+      return emitOpError("(contract_c3) reads an extra of type ")
+             << extra.getType() << " by " << AffineMapAttr::get(map) << ", expected a map of three dimensions to its rank";
+  }
+  Block *body = getEpilogueBody();
+  auto *yield = body->getTerminator();
+  if (body->getNumArguments() != getExtras().size() + 1 || yield->getNumOperands() != 1 ||
+      body->getArgument(0).getType() != init.getElementType() ||
+      yield->getOperand(0).getType() != init.getElementType())
+    return emitOpError("(contract_c4) has an epilogue of ")
+           << body->getNumArguments() << " arguments, expected " << getExtras().size() + 1
+           << ": the sum and one element of each extra, yielding " << init.getElementType();
+  return success();
+}
+
+void ContractOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  for (OpOperand &operand : (*this)->getOpOperands()) {
+    if (!isa<BaseMemRefType>(operand.get().getType()))
+      continue;
+    bool isInit = operand.get() == getInit() && operand.getOperandNumber() == getNumOperands() - 1;
+    effects.emplace_back(isInit ? static_cast<MemoryEffects::Effect *>(MemoryEffects::Write::get())
+                                : static_cast<MemoryEffects::Effect *>(MemoryEffects::Read::get()),
+                         &operand, SideEffects::DefaultResource::get());
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// ParallelOp
+//===----------------------------------------------------------------------===//
+
+void ParallelOp::build(OpBuilder &builder, OperationState &state, Value count, Value grain) {
+  state.addOperands({count, grain});
+  Region *region = state.addRegion();
+  OpBuilder::InsertionGuard guard(builder);
+  Type index = builder.getIndexType();
+  builder.createBlock(region, {}, {index, index}, {state.location, state.location});
+  YieldOp::create(builder, state.location, ValueRange{});
+}
+
+//===----------------------------------------------------------------------===//
+// YieldOp
+//===----------------------------------------------------------------------===//
+
+void YieldOp::build(OpBuilder &, OperationState &) {}

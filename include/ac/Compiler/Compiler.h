@@ -1,0 +1,66 @@
+//===- Compiler.h - From a model file to an artefact -------------*- C++ -*-===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef AC_COMPILER_COMPILER_H
+#define AC_COMPILER_COMPILER_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <functional>
+#include <map>
+#include <string>
+
+namespace mlir::ac {
+
+/// What `compileModel` writes.
+enum class OutputKind {
+  Executable,   ///< stands alone: the runtime, the code and the weights in one file
+  SharedObject, ///< `.so` with the weights, and a `.h` beside it that describes inputs and outputs
+  Object,       ///< `.o`; the weights go to a file of their own
+  Assembly,     ///< `.s`
+  LLVMIR,       ///< `.ll`
+  MLIR,         ///< `.mlir` after the stage `stopAfter`, or after the last
+};
+
+struct CompileOptions {
+  /// `native`, `x86-64-v3`, `x86-64-v4` or `aarch64`.
+  std::string march = "native";
+  OutputKind output = OutputKind::Executable;
+  /// Sizes for symbolic dimensions.
+  std::map<std::string, int64_t> dims;
+  /// Stage after which to stop; only for MLIR output. Empty: the last.
+  std::string stopAfter;
+  /// Where to put the weights instead of into the artefact.
+  std::string weightsFile;
+  /// Folder for numbered IR dumps after each stage; made if missing.
+  std::string saveTemps;
+  /// JSON file with sizes and times of each stage.
+  std::string reportFile;
+  bool timePasses = false;
+  /// 0 to 3: LLVM's optimisation level.
+  int optLevel = 3;
+  /// Whether to fold constants by running compiled code here (needs a target that runs on this machine otherwise off).
+  bool foldConstants = true;
+  /// The launcher to build executables from; empty: `ac-launcher` beside the running program.
+  std::string launcher;
+  /// Told the name of each step as it starts, and the fraction done.
+  std::function<void(llvm::StringRef step, double fraction)> progress;
+};
+
+/// Compiles the model file at `input` (ONNX, ONNX text, or MLIR of any stage by the suffix `.mlir`) into `output`, which
+/// appears by a rename once it is complete. The error holds all diagnostics, one per line.
+llvm::Error compileModel(llvm::StringRef input, llvm::StringRef output, const CompileOptions &options);
+
+/// The same for a serialised ONNX model in memory; `baseDir` is where its external data is looked for.
+llvm::Error compileModelBytes(llvm::StringRef bytes, llvm::StringRef baseDir, llvm::StringRef output,
+                              const CompileOptions &options);
+
+/// `.so` → SharedObject, `.o`, `.s`, `.ll`, `.mlir`; anything else is an executable.
+OutputKind outputKindOf(llvm::StringRef path);
+
+} // namespace mlir::ac
+
+#endif // AC_COMPILER_COMPILER_H

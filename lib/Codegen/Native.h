@@ -1,0 +1,39 @@
+//===- Native.h - From the LLVM dialect to machine code ----------*- C++ -*-===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef CODEGEN_NATIVE_H
+#define CODEGEN_NATIVE_H
+
+#include "Support/TargetInfo.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace mlir::ac {
+
+/// Translates a module that went through the codegen stage, adds `description` (see ABI.h), and optimises it.
+llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(ModuleOp module, StringRef description,
+                                                              const TargetInfo &target, int optLevel,
+                                                              llvm::LLVMContext &context);
+
+/// Machine code as an object or as assembly.
+llvm::Error emitMachineCode(llvm::Module &module, const TargetInfo &target, int optLevel, bool assembly,
+                            llvm::raw_pwrite_stream &os);
+
+/// Links one object into a shared object with the lld that is part of this program.
+llvm::Error linkSharedObject(StringRef objectPath, StringRef outputPath, const TargetInfo &target);
+
+/// The text of `ac_model_description` for a bound module (see ABI.h).
+std::string describeModel(ModuleOp module, const TargetInfo &target, uint64_t weightBytes, uint64_t weightHash);
+
+/// Writes the weights of a bound module, each at its offset.
+llvm::Error writeWeights(ModuleOp module, StringRef path, uint64_t &bytes, uint64_t &hash);
+
+} // namespace mlir::ac
+
+#endif // CODEGEN_NATIVE_H

@@ -1,0 +1,54 @@
+//===- Passes.td - The codegen stage ----------------------------*- tablegen -*-===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef CODEGEN_PASSES
+#define CODEGEN_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def BindABI : Pass<"ac-bind-abi", "::mlir::ModuleOp"> {
+  let summary = "Turn `main` into the entry point that the runtime calls";
+  let description = [{
+    `func.func @main` on buffers becomes `ac_model_run(call) -> status` (include/ac/Runtime/ABI.h): arguments are read
+    from the call, results are written to buffers that the host gives (without a copy where a result is a buffer of its
+    own), `memref.alloc` and `memref.dealloc` use the arena of the run, assertions end the run with their message, and
+    constants become views of the weights. The constants and their offsets stay on the module as `ac.weights`.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
+def OutlineKernels : Pass<"ac-outline-kernels", "::mlir::ModuleOp"> {
+  let summary = "Make a function of each parallel loop, one for all that are equal";
+  let description = [{
+    The body of an `ac.parallel` becomes a task function that receives what it captures in a structure; the loop becomes a
+    call of the host's `parallel_for`. Bodies that are equal but for what they capture share one function.
+  }];
+  let options = [Option<"entry", "entry", "std::string", "\"ac_model_run\"", "Function whose first argument is the call">];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
+def ResolveExpandShapes : Pass<"ac-resolve-expand-shapes"> {
+  let summary = "Unfold a dimension into several of unknown size";
+  let description = [{
+    Rewrites `memref.expand_shape` where one dimension becomes several dynamic ones into `memref.reinterpret_cast` with
+    computed strides. Upstream's `expand-strided-metadata` handles one dynamic dimension for each and crashes on more.
+    Leaves alone all others.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def ApproximateMath : Pass<"ac-approximate-math", "::mlir::ModuleOp"> {
+  let summary = "Replace single-precision math functions by polynomials that vectorise";
+  let description = [{
+    Upstream's approximations of exp, log, tanh, erf, ... for f32 scalars and vectors, accurate to a few units in the last
+    place. Half precision is computed in single. Double precision is left to the C library.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+}
+
+#endif // CODEGEN_PASSES

@@ -1,0 +1,314 @@
+//===- Compiler.cpp - From a model file to an artefact --------------------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "ac/Compiler/Compiler.h"
+#include "Codegen/Native.h"
+#include "Compiler/Header.h"
+#include "Support/TargetInfo.h"
+#include "ac/Import/ONNX.h"
+#include "ac/InitAll.h"
+#include "ac/Pipelines/Pipelines.h"
+#include "ac/Runtime/Artefact.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Support/Timing.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
+#include <chrono>
+
+using namespace mlir;
+using namespace mlir::ac;
+
+OutputKind mlir::ac::outputKindOf(StringRef path) {
+  StringRef suffix = llvm::sys::path::extension(path);
+  if (suffix == ".so")
+    return OutputKind::SharedObject;
+  if (suffix == ".o")
+    return OutputKind::Object;
+  if (suffix == ".s")
+    return OutputKind::Assembly;
+  if (suffix == ".ll")
+    return OutputKind::LLVMIR;
+  if (suffix == ".mlir")
+    return OutputKind::MLIR;
+  return OutputKind::Executable;
+}
+
+namespace {
+
+/// A folder for intermediate files that is gone when the compilation is.
+class TemporaryFolder {
+public:
+  llvm::Error create() {
+    if (std::error_code code = llvm::sys::fs::createUniqueDirectory("accordion", path))
+      return llvm::createStringError(code, "cannot make a temporary folder: " + code.message());
+    return llvm::Error::success();
+  }
+  ~TemporaryFolder() {
+    if (!path.empty())
+      llvm::sys::fs::remove_directories(path);
+  }
+  std::string file(StringRef name) const { return (path + "/" + name).str(); }
+
+private:
+  SmallString<128> path;
+};
+
+class Compilation {
+public:
+  Compilation(StringRef output, const CompileOptions &options)
+      : output(output), options(options), context(registry(), MLIRContext::Threading::DISABLED),
+        collector(&context, [this](Diagnostic &diagnostic) { return collect(diagnostic); }) {
+    context.loadAllAvailableDialects();
+  }
+
+  llvm::Error run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const ImportOptions &)> import);
+
+private:
+  static DialectRegistry registry() {
+    DialectRegistry registry;
+    registerDialects(registry);
+    return registry;
+  }
+  LogicalResult collect(Diagnostic &diagnostic);
+  llvm::Error failure(StringRef what);
+  llvm::Error runStage(ModuleOp module, const StageInfo &stage);
+  llvm::Error emit(ModuleOp module);
+  llvm::Error writeText(llvm::function_ref<void(llvm::raw_pwrite_stream &)> write);
+  llvm::Error writeReport();
+  void dump(ModuleOp module, StringRef stage);
+  void begin(StringRef step, double fraction);
+  void end();
+
+  std::string output;
+  const CompileOptions &options;
+  MLIRContext context;
+  std::vector<std::string> errors;
+  ScopedDiagnosticHandler collector;
+  TargetInfo target;
+  TemporaryFolder temporary;
+  unsigned numDumps = 0;
+  llvm::json::Array times;
+  std::string stepName;
+  std::chrono::steady_clock::time_point stepStart;
+  uint64_t weightBytes = 0;
+};
+
+LogicalResult Compilation::collect(Diagnostic &diagnostic) {
+  if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {
+    std::string text = diagnostic.str();
+    if (!llvm::is_contained(errors, text))
+      errors.push_back(text);
+  }
+  return success();
+}
+
+llvm::Error Compilation::failure(StringRef what) {
+  if (errors.empty())
+    return llvm::createStringError(what);
+  return llvm::createStringError(llvm::join(errors, "\n"));
+}
+
+void Compilation::begin(StringRef step, double fraction) {
+  stepName = step.str();
+  stepStart = std::chrono::steady_clock::now();
+  if (options.progress)
+    options.progress(step, fraction);
+}
+
+void Compilation::end() {
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - stepStart).count();
+  times.push_back(llvm::json::Object{{"step", stepName}, {"seconds", seconds}});
+}
+
+void Compilation::dump(ModuleOp module, StringRef stage) {
+  if (options.saveTemps.empty())
+    return;
+  llvm::sys::fs::create_directories(options.saveTemps);
+  std::error_code code;
+  llvm::raw_fd_ostream os(options.saveTemps + "/" + std::to_string(numDumps) + "-" + stage.str() + ".mlir", code);
+  ++numDumps;
+  if (!code)
+    module->print(os, OpPrintingFlags().elideLargeElementsAttrs(32).elideLargeResourceString(32));
+}
+
+llvm::Error Compilation::runStage(ModuleOp module, const StageInfo &stage) {
+  PassManager pm(&context);
+  if (options.timePasses)
+    pm.enableTiming();
+  stage.build(pm);
+  if (mlir::failed(pm.run(module)))
+    return failure(("the " + stage.name + " stage failed").str());
+  return llvm::Error::success();
+}
+
+llvm::Error
+Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const ImportOptions &)> import) {
+  auto machine = TargetInfo::get(options.march);
+  if (!machine)
+    return machine.takeError();
+  target = *machine;
+  if (llvm::Error error = temporary.create())
+    return error;
+  OwningOpRef<ModuleOp> module;
+  ArrayRef<StageInfo> stages = getStages();
+  if (!options.stopAfter.empty() &&
+      llvm::none_of(stages, [&](const StageInfo &stage) { return stage.name == options.stopAfter; }))
+    return llvm::createStringError("unknown stage '" + options.stopAfter + "'");
+  for (auto [index, stage] : llvm::enumerate(stages)) {
+    begin(stage.name, 0.6 * index / stages.size());
+    if (stage.stage == Stage::Import) {
+      ImportOptions importOptions;
+      for (const auto &[name, size] : options.dims)
+        importOptions.dims[name] = size;
+      module = import(context, importOptions);
+      if (!module)
+        return failure("the model could not be read");
+      target.attach(*module);
+    } else if (stage.stage != Stage::Optimize || options.foldConstants) {
+      if (llvm::Error error = runStage(*module, stage))
+        return error;
+    }
+    end();
+    dump(*module, stage.name);
+    if (stage.name == options.stopAfter)
+      break;
+  }
+  if (options.output == OutputKind::MLIR)
+    return writeText([&](llvm::raw_pwrite_stream &os) { module->print(os, OpPrintingFlags().enableDebugInfo(false)); });
+  if (!options.stopAfter.empty() && options.stopAfter != "codegen")
+    return llvm::createStringError("stopping after the " + options.stopAfter +
+                                   " stage gives MLIR; name an output that ends in .mlir");
+  if (llvm::Error error = emit(*module))
+    return error;
+  return writeReport();
+}
+
+llvm::Error Compilation::writeText(llvm::function_ref<void(llvm::raw_pwrite_stream &)> write) {
+  std::string partial = output + ".partial";
+  std::error_code code;
+  {
+    llvm::raw_fd_ostream os(partial, code);
+    if (code)
+      return llvm::createStringError(code, "cannot write '" + output + "': " + code.message());
+    write(os);
+    os.close();
+    code = os.error();
+    os.clear_error();
+  }
+  if (!code)
+    code = llvm::sys::fs::rename(partial, output);
+  if (code) {
+    llvm::sys::fs::remove(partial);
+    return llvm::createStringError(code, "cannot write '" + output + "': " + code.message());
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error Compilation::emit(ModuleOp module) {
+  begin("weights", 0.6);
+  uint64_t hash = 0;
+  std::string weights = temporary.file("weights");
+  if (llvm::Error error = writeWeights(module, weights, weightBytes, hash))
+    return error;
+  end();
+  begin("llvm", 0.65);
+  llvm::LLVMContext llvmContext;
+  auto llvmModule = translateToLLVM(module, describeModel(module, target, weightBytes, hash), target,
+                                    options.optLevel, llvmContext);
+  if (!llvmModule)
+    return errors.empty() ? llvmModule.takeError() : (llvm::consumeError(llvmModule.takeError()), failure(""));
+  end();
+  // The blobs have been written: what made them may go.
+  if (options.output == OutputKind::LLVMIR)
+    return writeText([&](llvm::raw_pwrite_stream &os) { (*llvmModule)->print(os, nullptr); });
+  begin("machine code", 0.85);
+  bool assembly = options.output == OutputKind::Assembly;
+  llvm::Error codegenError = llvm::Error::success();
+  auto generate = [&](llvm::raw_pwrite_stream &os) {
+    codegenError = emitMachineCode(**llvmModule, target, options.optLevel, assembly, os);
+  };
+  llvm::consumeError(std::move(codegenError));
+  codegenError = llvm::Error::success();
+  if (assembly || options.output == OutputKind::Object) {
+    if (llvm::Error error = writeText(generate))
+      return llvm::joinErrors(std::move(error), std::move(codegenError));
+    if (codegenError || assembly)
+      return codegenError;
+    // An object cannot carry the weights: they stand beside it.
+    if (weightBytes) {
+      std::string beside = options.weightsFile.empty() ? output + ".weights" : options.weightsFile;
+      if (std::error_code code = llvm::sys::fs::copy_file(weights, beside))
+        return llvm::createStringError(code, "cannot write '" + beside + "': " + code.message());
+    }
+    return writeHeader(output, module);
+  }
+  std::string object = temporary.file("model.o"), shared = temporary.file("model.so");
+  {
+    std::error_code code;
+    llvm::raw_fd_ostream os(object, code);
+    if (code)
+      return llvm::createStringError(code, "cannot write '" + object + "': " + code.message());
+    generate(os);
+  }
+  if (codegenError)
+    return codegenError;
+  end();
+  begin("link", 0.97);
+  if (llvm::Error error = linkSharedObject(object, shared, target))
+    return error;
+  accordion::ArtefactParts parts;
+  parts.sharedObject = shared;
+  parts.weights = weightBytes ? weights : "";
+  parts.externalWeights = weightBytes ? options.weightsFile : "";
+  if (options.output == OutputKind::Executable) {
+    parts.launcher = options.launcher;
+    if (!llvm::sys::fs::exists(parts.launcher))
+      return llvm::createStringError("the launcher '" + parts.launcher +
+                                     "' is missing; executables are built from it (see --launcher)");
+  }
+  if (std::string error = accordion::writeArtefact(output, parts); !error.empty())
+    return llvm::createStringError(error);
+  end();
+  return options.output == OutputKind::SharedObject ? writeHeader(output, module) : llvm::Error::success();
+}
+
+llvm::Error Compilation::writeReport() {
+  if (options.reportFile.empty())
+    return llvm::Error::success();
+  std::error_code code;
+  llvm::raw_fd_ostream os(options.reportFile, code);
+  if (code)
+    return llvm::createStringError(code, "cannot write '" + options.reportFile + "': " + code.message());
+  uint64_t size = 0;
+  (void)llvm::sys::fs::file_size(output, size);
+  os << llvm::formatv("{0:2}\n", llvm::json::Value(llvm::json::Object{
+                                     {"output", output},
+                                     {"bytes", static_cast<int64_t>(size)},
+                                     {"weight_bytes", static_cast<int64_t>(weightBytes)},
+                                     {"target", target.cpu},
+                                     {"steps", std::move(times)}}));
+  return llvm::Error::success();
+}
+
+} // namespace
+
+llvm::Error mlir::ac::compileModel(StringRef input, StringRef output, const CompileOptions &options) {
+  return Compilation(output, options).run([&](MLIRContext &context, const ImportOptions &importOptions) {
+    if (llvm::sys::path::extension(input) == ".mlir")
+      return parseSourceFile<ModuleOp>(input, &context);
+    return importONNX(input, &context, importOptions);
+  });
+}
+
+llvm::Error mlir::ac::compileModelBytes(StringRef bytes, StringRef baseDir, StringRef output,
+                                        const CompileOptions &options) {
+  return Compilation(output, options).run([&](MLIRContext &context, const ImportOptions &importOptions) {
+    return importONNXBytes(bytes, baseDir, &context, importOptions);
+  });
+}

@@ -1,0 +1,339 @@
+//===- EmitLoops.cpp - Loop nests for linalg on buffers -------------------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A loop nest is built in this order:
+//
+//   the parallel dimensions but the last, flattened   split between threads
+//   (accumulating in memory) reductions, last parallel dimension
+//   (accumulating in registers) last parallel dimension, reductions
+//
+// Registers are used when the innermost dimension of the operation is a long reduction: LLVM vectorises it where the
+// additions may be reassociated. Memory is used when a reduction is short or not innermost (windows of convolutions,
+// reductions of leading dimensions): the last parallel dimension is contiguous, and LLVM vectorises along it.
+//
+//===----------------------------------------------------------------------===//
+#include "Kernels/Passes.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
+
+namespace mlir::ac {
+#define GEN_PASS_DEF_EMITLOOPS
+#include "Kernels/Passes.h.inc"
+
+namespace {
+
+/// Iterations below which handing work to threads costs more than it gives.
+constexpr int64_t kSerialIterations = 2048;
+/// Iterations a range should hold.
+constexpr int64_t kGrainIterations = 8192;
+/// A reduction of at most this many steps is accumulated in memory along the last parallel dimension.
+constexpr int64_t kShortReduction = 32;
+
+class LoopEmitter {
+public:
+  explicit LoopEmitter(linalg::LinalgOp op) : op(op), b(op.getLoc(), op) {}
+  void emit();
+
+private:
+  Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
+  void findOrder();
+  void emitRange(Value begin, Value end);
+  void emitSerial(ArrayRef<unsigned> dims, llvm::function_ref<void()> body);
+  SmallVector<Value> operandIndices(OpOperand &operand);
+  SmallVector<Value> emitBody(ValueRange accumulators);
+  void emitInMemory();
+  void emitInRegisters();
+
+  linalg::LinalgOp op;
+  ImplicitLocOpBuilder b;
+  SmallVector<Value> sizes;           // by loop dimension
+  SmallVector<int64_t> staticSizes;
+  SmallVector<Value> position;        // by loop dimension, as loops are opened
+  SmallVector<unsigned> shared;       // dimensions flattened and split between threads
+  SmallVector<unsigned> parallelTail; // the last parallel dimension, unless it is shared
+  SmallVector<unsigned> reductions;
+  bool inRegisters = false;
+};
+
+void LoopEmitter::findOrder() {
+  SmallVector<unsigned> parallel;
+  for (auto [dim, iterator] : llvm::enumerate(op.getIteratorTypesArray()))
+    (iterator == utils::IteratorType::parallel ? parallel : reductions).push_back(dim);
+  int64_t reductionSize = 1;
+  for (unsigned dim : reductions)
+    reductionSize = ShapedType::isDynamic(staticSizes[dim]) || reductionSize > kShortReduction
+                        ? kShortReduction + 1
+                        : reductionSize * staticSizes[dim];
+  bool lastIsReduction = !reductions.empty() && (parallel.empty() || reductions.back() > parallel.back());
+  bool narrow = !parallel.empty() && staticSizes[parallel.back()] >= 0 && staticSizes[parallel.back()] < 8;
+  inRegisters = !reductions.empty() && lastIsReduction &&
+                (parallel.empty() || reductionSize > kShortReduction || narrow);
+  shared = parallel;
+  // The last parallel dimension is the vector one, unless registers leave the reduction innermost.
+  if (!inRegisters && parallel.size() > 1)
+    parallelTail.push_back(shared.pop_back_val());
+}
+
+void LoopEmitter::emitSerial(ArrayRef<unsigned> dims, llvm::function_ref<void()> body) {
+  if (dims.empty())
+    return body();
+  auto loop = scf::ForOp::create(b, index(0), sizes[dims.front()], index(1));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(loop.getBody()->getTerminator());
+  position[dims.front()] = loop.getInductionVar();
+  emitSerial(dims.drop_front(), body);
+}
+
+SmallVector<Value> LoopEmitter::operandIndices(OpOperand &operand) {
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  SmallVector<Value> indices;
+  SmallVector<OpFoldResult> dims(position.begin(), position.end());
+  for (AffineExpr expr : map.getResults()) {
+    if (auto dim = dyn_cast<AffineDimExpr>(expr))
+      indices.push_back(position[dim.getPosition()]);
+    else if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+      indices.push_back(index(constant.getValue()));
+    else
+      indices.push_back(affine::makeComposedAffineApply(b, b.getLoc(), AffineMap::get(dims.size(), 0, expr), dims));
+  }
+  return indices;
+}
+
+/// The operation's region at the current position; returns what it yields.
+SmallVector<Value> LoopEmitter::emitBody(ValueRange accumulators) {
+  Block *body = op.getBlock();
+  IRMapping mapping;
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    BlockArgument argument = body->getArgument(input->getOperandNumber());
+    if (argument.use_empty())
+      continue;
+    Value value = input->get();
+    if (isa<MemRefType>(value.getType()))
+      value = memref::LoadOp::create(b, value, operandIndices(*input));
+    mapping.map(argument, value);
+  }
+  for (auto [i, accumulator] : llvm::enumerate(accumulators))
+    mapping.map(body->getArgument(op.getNumDpsInputs() + i), accumulator);
+  for (Operation &inner : body->without_terminator()) {
+    if (auto where = dyn_cast<linalg::IndexOp>(inner)) {
+      mapping.map(where.getResult(), position[where.getDim()]);
+      continue;
+    }
+    b.clone(inner, mapping);
+  }
+  SmallVector<Value> results;
+  for (Value value : body->getTerminator()->getOperands())
+    results.push_back(mapping.lookupOrDefault(value));
+  return results;
+}
+
+void LoopEmitter::emitInMemory() {
+  SmallVector<unsigned> dims(reductions);
+  dims.append(parallelTail);
+  emitSerial(dims, [&] {
+    SmallVector<Value> accumulators;
+    SmallVector<SmallVector<Value>> where;
+    for (OpOperand &init : op.getDpsInitsMutable()) {
+      where.push_back(operandIndices(init));
+      bool used = op.payloadUsesValueFromOperand(&init);
+      accumulators.push_back(used ? memref::LoadOp::create(b, init.get(), where.back()).getResult() : Value());
+    }
+    SmallVector<Value> given;
+    for (auto [i, value] : llvm::enumerate(accumulators)) {
+      if (!value) { // never read: any value will do
+        Type type = getElementTypeOrSelf(op.getDpsInits()[i].getType());
+        value = arith::ConstantOp::create(b, cast<TypedAttr>(b.getZeroAttr(type)));
+      }
+      given.push_back(value);
+    }
+    SmallVector<Value> results = emitBody(given);
+    for (auto [i, init] : llvm::enumerate(op.getDpsInits()))
+      memref::StoreOp::create(b, results[i], init, where[i]);
+  });
+}
+
+void LoopEmitter::emitInRegisters() {
+  emitSerial(parallelTail, [&] {
+    SmallVector<SmallVector<Value>> where;
+    SmallVector<Value> start;
+    for (OpOperand &init : op.getDpsInitsMutable()) {
+      where.push_back(operandIndices(init));
+      start.push_back(memref::LoadOp::create(b, init.get(), where.back()));
+    }
+    std::function<SmallVector<Value>(ArrayRef<unsigned>, SmallVector<Value>)> nest =
+        [&](ArrayRef<unsigned> dims, SmallVector<Value> carried) -> SmallVector<Value> {
+      if (dims.empty())
+        return emitBody(carried);
+      auto loop = scf::ForOp::create(b, index(0), sizes[dims.front()], index(1), carried);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToEnd(loop.getBody());
+      position[dims.front()] = loop.getInductionVar();
+      scf::YieldOp::create(b, nest(dims.drop_front(), SmallVector<Value>(loop.getRegionIterArgs())));
+      return SmallVector<Value>(loop.getResults());
+    };
+    SmallVector<Value> results = nest(reductions, start);
+    for (auto [i, init] : llvm::enumerate(op.getDpsInits()))
+      memref::StoreOp::create(b, results[i], init, where[i]);
+  });
+}
+
+/// Everything but the shared dimensions, whose flattened range is [begin, end).
+void LoopEmitter::emitRange(Value begin, Value end) {
+  auto inner = [&] { inRegisters ? emitInRegisters() : emitInMemory(); };
+  if (shared.empty())
+    return inner();
+  // A lone shared dimension may be the contiguous one: then its loop goes inside the reductions.
+  if (shared.size() == 1 && parallelTail.empty() && !inRegisters && !reductions.empty()) {
+    emitSerial(reductions, [&] {
+      auto loop = scf::ForOp::create(b, begin, end, index(1));
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPoint(loop.getBody()->getTerminator());
+      position[shared[0]] = loop.getInductionVar();
+      SmallVector<unsigned> saved;
+      std::swap(saved, reductions);
+      emitInMemory();
+      std::swap(saved, reductions);
+    });
+    return;
+  }
+  auto loop = scf::ForOp::create(b, begin, end, index(1));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(loop.getBody()->getTerminator());
+  Value rest = loop.getInductionVar();
+  for (unsigned dim : llvm::reverse(shared)) {
+    if (dim == shared.front()) {
+      position[dim] = rest;
+      break;
+    }
+    position[dim] = arith::RemUIOp::create(b, rest, sizes[dim]);
+    rest = arith::DivUIOp::create(b, rest, sizes[dim]);
+  }
+  inner();
+}
+
+void LoopEmitter::emit() {
+  staticSizes = op.getStaticLoopRanges();
+  AffineMap toLoops = op.getShapesToLoopsMap();
+  SmallVector<OpFoldResult> shapes = op.createFlatListOfOperandDims(b, b.getLoc());
+  for (auto [dim, expr] : llvm::enumerate(toLoops.getResults())) {
+    sizes.push_back(!ShapedType::isDynamic(staticSizes[dim])
+                        ? index(staticSizes[dim])
+                        : getValueOrCreateConstantIndexOp(
+                              b, b.getLoc(),
+                              affine::makeComposedFoldedAffineApply(
+                                  b, b.getLoc(), AffineMap::get(toLoops.getNumDims(), 0, expr), shapes)));
+  }
+  position.resize(sizes.size());
+  findOrder();
+  bool isStatic = llvm::none_of(staticSizes, ShapedType::isDynamic);
+  int64_t total = 1;
+  for (int64_t size : staticSizes)
+    total = total > kSerialIterations ? total : total * size;
+  Value count = index(1), innerWork = index(1);
+  for (auto [dim, size] : llvm::enumerate(sizes)) {
+    Value &product = llvm::is_contained(shared, dim) ? count : innerWork;
+    product = b.createOrFold<arith::MulIOp>(product, size);
+  }
+  if (shared.empty() || (isStatic && total <= kSerialIterations))
+    return emitRange(index(0), count);
+  Value work = b.createOrFold<arith::MaxSIOp>(innerWork, index(1));
+  Value grain = b.createOrFold<arith::CeilDivSIOp>(index(kGrainIterations), work);
+  auto parallel = ParallelOp::create(b, count, grain);
+  b.setInsertionPoint(parallel.getBody().front().getTerminator());
+  emitRange(parallel.getBegin(), parallel.getEnd());
+}
+
+/// Merges neighbouring dimensions that every operand walks together, so that inner loops are long.
+linalg::LinalgOp mergeDimensions(RewriterBase &rewriter, linalg::LinalgOp op) {
+  auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
+  if (!generic || generic.getNumLoops() < 2 || generic.hasIndexSemantics())
+    return op;
+  for (Value operand : generic->getOperands())
+    if (auto type = dyn_cast<MemRefType>(operand.getType()); type && !type.getLayout().isIdentity())
+      return op;
+  auto iterators = generic.getIteratorTypesArray();
+  auto maps = generic.getIndexingMapsArray();
+  auto together = [&](unsigned first, unsigned second) {
+    if (iterators[first] != iterators[second])
+      return false;
+    for (AffineMap map : maps) {
+      int64_t at = -1;
+      bool hasSecond = false;
+      for (auto [i, expr] : llvm::enumerate(map.getResults())) {
+        auto dim = dyn_cast<AffineDimExpr>(expr);
+        if (!dim && (expr.isFunctionOfDim(first) || expr.isFunctionOfDim(second)))
+          return false;
+        if (!dim)
+          continue;
+        if (dim.getPosition() == first)
+          at = i;
+        if (dim.getPosition() == second) {
+          hasSecond = true;
+          if (at < 0 || at != static_cast<int64_t>(i) - 1)
+            return false;
+        }
+      }
+      if (at >= 0 && !hasSecond)
+        return false;
+    }
+    return true;
+  };
+  SmallVector<ReassociationIndices> groups{{0}};
+  for (unsigned dim = 1; dim < generic.getNumLoops(); ++dim) {
+    if (together(dim - 1, dim))
+      groups.back().push_back(dim);
+    else
+      groups.push_back({static_cast<int64_t>(dim)});
+  }
+  if (groups.size() == generic.getNumLoops())
+    return op;
+  rewriter.setInsertionPoint(generic);
+  // Constants in a map (a dimension of size one) are not handled by the upstream rewrite.
+  for (AffineMap map : maps)
+    if (!map.isProjectedPermutation())
+      return op;
+  FailureOr<linalg::CollapseResult> merged = linalg::collapseOpIterationDims(generic, groups, rewriter);
+  if (failed(merged))
+    return op;
+  rewriter.eraseOp(generic);
+  return merged->collapsedOp;
+}
+
+struct EmitLoops : impl::EmitLoopsBase<EmitLoops> {
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    SmallVector<memref::CopyOp> copies;
+    getOperation().walk([&](memref::CopyOp op) { copies.push_back(op); });
+    for (memref::CopyOp op : copies) {
+      rewriter.setInsertionPoint(op);
+      linalg::makeMemRefCopyOp(rewriter, op.getLoc(), op.getSource(), op.getTarget());
+      rewriter.eraseOp(op);
+    }
+    SmallVector<linalg::LinalgOp> ops;
+    getOperation().walk([&](linalg::LinalgOp op) {
+      if (op.hasPureBufferSemantics())
+        ops.push_back(op);
+    });
+    for (linalg::LinalgOp op : ops) {
+      rewriter.setInsertionPoint(op);
+      if (!isa<linalg::GenericOp>(op)) {
+        FailureOr<linalg::GenericOp> generic = linalg::generalizeNamedOp(rewriter, op);
+        if (failed(generic)) {
+          op.emitError("has no loop nest");
+          return signalPassFailure();
+        }
+        op = *generic;
+      }
+      op = mergeDimensions(rewriter, op);
+      LoopEmitter(op).emit();
+      rewriter.eraseOp(op);
+    }
+  }
+};
+
+} // namespace
+} // namespace mlir::ac

@@ -1,0 +1,66 @@
+//===- Passes.td - The kernels stage ----------------------------*- tablegen -*-===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// On tensors: fuse-epilogues, prepack-weights. On buffers, run by the codegen stage: emit-contractions, emit-loops,
+// outline-kernels.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KERNELS_PASSES
+#define KERNELS_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def FuseElementwise : Pass<"ac-fuse-elementwise", "::mlir::ModuleOp"> {
+  let summary = "Fuse chains of elementwise operations into one loop nest";
+  let description = [{
+    Merges an all-parallel `linalg.generic` into its only user where both visit the same elements. Producers of
+    reductions are fused too when they are cheap to recompute. Leaves operations with several users alone.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect"];
+}
+
+def FuseEpilogues : Pass<"ac-fuse-epilogues", "::mlir::ModuleOp"> {
+  let summary = "Move elementwise users of a matrix product into its epilogue";
+  let description = [{
+    An all-parallel `linalg.generic` that is the only user of an `ac.contract`, directly or through reshapes that keep
+    the matrix dimensions apart, becomes part of the contraction's region: bias, activation and residual then run on
+    accumulators in registers. The other operands must be addressable by batch, row and column; others are left alone.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def PrepackWeights : Pass<"ac-prepack-weights", "::mlir::ModuleOp"> {
+  let summary = "Lay constant right-hand sides of matrix products out in panels";
+  let description = [{
+    A constant rhs `[b, k, n]` of an `ac.contract` becomes `[b, panels, k, lanes]`, zero padded, in the panel width of
+    the target. The microkernel then reads it as one stream. Matrices used otherwise as well keep their first layout too.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect"];
+}
+
+def EmitContractions : Pass<"ac-emit-contractions", "::mlir::ModuleOp"> {
+  let summary = "Emit register-blocked microkernels for matrix products on buffers";
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def EmitLoops : Pass<"ac-emit-loops", "::mlir::ModuleOp"> {
+  let summary = "Emit parallel loop nests for linalg operations on buffers";
+  let description = [{
+    Each `linalg` operation and `memref.copy` on buffers becomes an `ac.parallel` around loops whose innermost one runs
+    along contiguous memory where there is such a dimension, ready for LLVM's vectoriser. Dimensions that all operands
+    walk together are merged. Small static nests stay serial. Dimensions that are reduced are never split between
+    threads, so results do not depend on their number.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::linalg::LinalgDialect"];
+}
+
+#endif // KERNELS_PASSES

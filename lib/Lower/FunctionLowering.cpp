@@ -1,0 +1,167 @@
+//===- FunctionLowering.cpp - Walks a graph node by node ------------------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Lower/FunctionLowering.h"
+
+using namespace mlir;
+using namespace mlir::ac;
+
+RankedTensorType mlir::ac::toSignless(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor)
+    return {};
+  Type element = tensor.getElementType();
+  if (auto integer = dyn_cast<IntegerType>(element))
+    element = IntegerType::get(type.getContext(), integer.getWidth());
+  else if (!isa<FloatType>(element))
+    return {};
+  return RankedTensorType::get(tensor.getShape(), element);
+}
+
+StringRef mlir::ac::elementTypeName(Type element) {
+  if (auto integer = dyn_cast<IntegerType>(element)) {
+    bool isUnsigned = integer.isUnsigned();
+    switch (integer.getWidth()) {
+    case 1: return "bool";
+    case 8: return isUnsigned ? "u8" : "i8";
+    case 16: return isUnsigned ? "u16" : "i16";
+    case 32: return isUnsigned ? "u32" : "i32";
+    case 64: return isUnsigned ? "u64" : "i64";
+    default: return "";
+    }
+  }
+  if (element.isF16())
+    return "f16";
+  if (element.isBF16())
+    return "bf16";
+  if (element.isF32())
+    return "f32";
+  if (element.isF64())
+    return "f64";
+  return "";
+}
+
+FunctionLowering::FunctionLowering(func::FuncOp source, const LoweringTable &table)
+    : emit(source.getContext()), source(source), table(table) {}
+
+int64_t FunctionLowering::opset(StringRef domain) const {
+  auto versions = source->getParentOp()->getAttrOfType<DictionaryAttr>("onnx.opset");
+  if (!versions)
+    return 1 << 20; // hand-written IR: the newest
+  auto version = dyn_cast_if_present<IntegerAttr>(versions.get(domain.empty() ? StringRef("ai.onnx") : domain));
+  return version ? version.getInt() : 1;
+}
+
+LogicalResult FunctionLowering::lowerArguments(func::FuncOp target) {
+  llvm::StringMap<OpFoldResult> symbols;
+  for (auto [index, original] : llvm::enumerate(source.getArguments())) {
+    Value argument = target.getArgument(index);
+    Dims dims;
+    auto declared = source.getArgAttrOfType<ArrayAttr>(index, "onnx.dims");
+    for (auto [axis, size] : llvm::enumerate(Emitter::type(argument).getShape())) {
+      if (!ShapedType::isDynamic(size)) {
+        dims.push_back(emit.getIndexAttr(size));
+        continue;
+      }
+      StringAttr symbol = declared && axis < declared.size() ? dyn_cast<StringAttr>(declared[axis]) : StringAttr();
+      OpFoldResult *known = symbol && !symbol.empty() ? &symbols[symbol.getValue()] : nullptr;
+      // Inputs that share a symbol share the size: the runtime has checked that.
+      if (known && !known->isNull()) {
+        dims.push_back(*known);
+        continue;
+      }
+      OpFoldResult dim = tensor::DimOp::create(emit, argument, axis).getResult();
+      if (known)
+        *known = dim;
+      dims.push_back(dim);
+    }
+    map(original, emit.withDims(argument, dims));
+  }
+  return success();
+}
+
+LogicalResult FunctionLowering::run() {
+  SmallVector<Type> argumentTypes;
+  for (auto [index, type] : llvm::enumerate(source.getArgumentTypes())) {
+    RankedTensorType lowered = toSignless(type);
+    if (!lowered || elementTypeName(cast<RankedTensorType>(type).getElementType()).empty()) {
+      auto name = source.getArgAttrOfType<StringAttr>(index, "onnx.name");
+      return source.emitError() << "input '" << (name ? name.getValue() : StringRef("?")) << "' has type " << type
+                                << ", expected a tensor of known rank with f16, bf16, f32, f64, bool or 8 to 64-bit "
+                                   "integer elements";
+    }
+    argumentTypes.push_back(lowered);
+  }
+  emit.setLoc(source.getLoc());
+  emit.setInsertionPoint(source);
+  // The result types are known at the end.
+  auto target = func::FuncOp::create(emit, source.getLoc(), source.getName(),
+                                     emit.getFunctionType(argumentTypes, {}));
+  emit.setInsertionPointToStart(target.addEntryBlock());
+  if (failed(lowerArguments(target)))
+    return failure();
+  FailureOr<SmallVector<Value>> results = lowerBlock(source.getBody().front());
+  if (failed(results) || anyRefused) {
+    target.erase();
+    return failure();
+  }
+  func::ReturnOp::create(emit, source.getLoc(), *results);
+  target.setType(emit.getFunctionType(argumentTypes, TypeRange(ValueRange(*results))));
+  for (unsigned i = 0; i < source.getNumArguments(); ++i) {
+    if (DictionaryAttr attrs = source.getArgAttrDict(i))
+      target.setArgAttrs(i, attrs);
+    target.setArgAttr(i, "ac.type",
+                      emit.getStringAttr(elementTypeName(getElementTypeOrSelf(source.getArgumentTypes()[i]))));
+  }
+  for (unsigned i = 0; i < source.getNumResults(); ++i) {
+    if (DictionaryAttr attrs = source.getResultAttrDict(i))
+      target.setResultAttrs(i, attrs);
+    StringRef name = elementTypeName(getElementTypeOrSelf(source.getResultTypes()[i]));
+    if (name.empty() || toSignless(RankedTensorType::get({}, getElementTypeOrSelf(source.getResultTypes()[i])))
+                                .getElementType() != Emitter::elementType((*results)[i]))
+      name = elementTypeName(Emitter::elementType((*results)[i]));
+    target.setResultAttr(i, "ac.type", emit.getStringAttr(name));
+  }
+  target.setVisibility(source.getVisibility());
+  source.erase();
+  return success();
+}
+
+FailureOr<SmallVector<Value>> FunctionLowering::lowerBlock(Block &block) {
+  for (Operation &op : block.without_terminator())
+    if (failed(lowerNode(&op)))
+      anyRefused = true;
+  SmallVector<Value> results;
+  for (Value operand : block.getTerminator()->getOperands()) {
+    Value lowered = lookup(operand);
+    if (!lowered) {
+      anyRefused = true;
+      return failure();
+    }
+    results.push_back(lowered);
+  }
+  return results;
+}
+
+LogicalResult FunctionLowering::lowerNode(Operation *op) {
+  if (op->getName().getStringRef() == "onnx.NoValue")
+    return success();
+  // An input that could not be lowered has been reported already.
+  for (Value operand : op->getOperands())
+    if (!isa<NoneType>(operand.getType()) && !lookup(operand))
+      return failure();
+  emit.setLoc(op->getLoc());
+  Node node(op, emit, *this);
+  LowerFunction lower = table.lookup(node.operatorName());
+  if (!lower)
+    return node.refuse("the operator is not supported (opset " + Twine(node.opset()) + ")");
+  if (failed(lower(node)))
+    return failure();
+  for (Value result : op->getResults())
+    if (!result.use_empty() && !isa<NoneType>(result.getType()) && !lookup(result))
+      return node.refuse("its output " + Twine(cast<OpResult>(result).getResultNumber()) + " is not supported");
+  return success();
+}

@@ -1,0 +1,117 @@
+//===- Pipelines.cpp - The stages of the compiler -------------------------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "ac/Pipelines/Pipelines.h"
+#include "Codegen/Passes.h"
+#include "Kernels/Passes.h"
+#include "Lower/Passes.h"
+#include "Optimize/Passes.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
+#include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/Transforms/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mlir::ac;
+
+static void addCleanup(OpPassManager &pm) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {
+  pm.addPass(createFoldConstants());
+  pm.addPass(createSymbolDCEPass());
+}
+
+void mlir::ac::buildLowerPipeline(OpPassManager &pm) {
+  pm.addPass(createLowerONNX());
+  addCleanup(pm);
+}
+
+void mlir::ac::buildKernelsPipeline(OpPassManager &pm) {
+  pm.addPass(createLinalgGeneralizeNamedOpsPass());
+  pm.addPass(createFuseElementwise());
+  addCleanup(pm);
+  // Epilogues take what elementwise fusion has gathered: bias, activation and residual are then one operation.
+  pm.addPass(createFuseEpilogues());
+  pm.addPass(createPrepackWeights());
+  addCleanup(pm);
+}
+
+void mlir::ac::buildBufferizePipeline(OpPassManager &pm) {
+  pm.addPass(bufferization::createEmptyTensorEliminationPass());
+  bufferization::OneShotBufferizePassOptions options;
+  options.bufferizeFunctionBoundaries = true;
+  options.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
+  // A loop may carry a tensor that grows from one iteration to the next.
+  options.allowReturnAllocsFromLoops = true;
+  pm.addPass(bufferization::createOneShotBufferizePass(options));
+  addCleanup(pm);
+  bufferization::BufferDeallocationPipelineOptions deallocation;
+  bufferization::buildBufferDeallocationPipeline(pm, deallocation);
+  pm.addPass(createConvertBufferizationToMemRefPass());
+  addCleanup(pm);
+}
+
+void mlir::ac::buildCodegenPipeline(OpPassManager &pm) {
+  pm.addPass(createBindABI());
+  pm.addPass(createEmitContractions());
+  pm.addPass(createEmitLoops());
+  pm.addPass(createResolveExpandShapes());
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  addCleanup(pm);
+  pm.addPass(createOutlineKernels());
+  pm.addPass(createApproximateMath());
+  addCleanup(pm);
+  pm.addPass(createConvertVectorToSCFPass());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  addCleanup(pm);
+}
+
+ArrayRef<StageInfo> mlir::ac::getStages() {
+  static const StageInfo stages[] = {
+      {Stage::Import, "import", "ONNX file to the onnx dialect", nullptr},
+      {Stage::Optimize, "optimize", "fold what is known while compiling", buildOptimizePipeline},
+      {Stage::Lower, "lower", "onnx to linalg, tensor, scf and arith", buildLowerPipeline},
+      {Stage::Kernels, "kernels", "fuse loops, give contractions epilogues and packed weights", buildKernelsPipeline},
+      {Stage::Bufferize, "bufferize", "tensors to buffers with explicit lifetimes", buildBufferizePipeline},
+      {Stage::Codegen, "codegen", "buffers to the LLVM dialect", buildCodegenPipeline},
+  };
+  return stages;
+}
+
+void mlir::ac::registerPipelines() {
+  for (const StageInfo &info : getStages()) {
+    if (!info.build)
+      continue;
+    static llvm::StringSaver *saver = new llvm::StringSaver(*new llvm::BumpPtrAllocator);
+    auto build = info.build;
+    registerPassPipeline(
+        saver->save("ac-" + info.name), info.description,
+        [build](OpPassManager &pm, StringRef, function_ref<LogicalResult(const Twine &)>) {
+          build(pm);
+          return success();
+        },
+        [](function_ref<void(const mlir::detail::PassOptions &)>) {});
+  }
+}

@@ -1,0 +1,42 @@
+//===- TargetInfo.h - What kernels need to know of a machine -----*- C++ -*-===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef SUPPORT_TARGETINFO_H
+#define SUPPORT_TARGETINFO_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
+#include <string>
+
+namespace mlir::ac {
+
+/// A machine to compile for, and the register tile its matrix kernels use.
+struct TargetInfo {
+  std::string triple;
+  std::string cpu;
+  std::string features;
+  unsigned vectorBits = 512;
+  /// Rows and vectors of the register tile: 6 x 4 vectors fill 24 of 32 registers, 6 x 2 fill 12 of 16.
+  unsigned tileRows = 6;
+  unsigned tileVectors = 4;
+  /// Whether loads and stores take masks at no great cost.
+  bool hasMasks = true;
+
+  /// `native`, `x86-64-v3`, `x86-64-v4` or `aarch64`.
+  static llvm::Expected<TargetInfo> get(StringRef march);
+
+  unsigned lanes(Type element) const { return vectorBits / element.getIntOrFloatBitWidth(); }
+  /// Columns of a packed panel.
+  unsigned panel(Type element) const { return lanes(element) * tileVectors; }
+
+  /// The target travels with the module as `ac.target`; modules without one are for x86-64-v4.
+  void attach(ModuleOp module) const;
+  static TargetInfo of(ModuleOp module);
+};
+
+} // namespace mlir::ac
+
+#endif // SUPPORT_TARGETINFO_H

@@ -1,0 +1,21 @@
+//===- ac-opt.cpp - Runs passes and stages on MLIR ------------------------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "ac/InitAll.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/InitAllPasses.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+
+int main(int argc, char **argv) {
+  mlir::DialectRegistry registry;
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  mlir::registerAllPasses();
+  mlir::ac::registerDialects(registry);
+  mlir::ac::registerPasses();
+  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Accordion optimizer driver\n", registry));
+}
