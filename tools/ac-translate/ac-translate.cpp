@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ac/Export/ONNX.h"
 #include "ac/Import/ONNX.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Tools/mlir-translate/MlirTranslateMain.h"
@@ -20,6 +21,11 @@ static cl::list<std::string> dims("dim", cl::desc("Fix the symbolic dimension NA
                                   cl::value_desc("NAME=N"));
 static cl::opt<bool> expandFunctions("expand-functions",
                                      cl::desc("Replace every operator that the standard defines by others"));
+
+static cl::opt<bool> externalData("external-data", cl::desc("Write large weights into a file beside the model"));
+
+/// Where `-o` puts the result; empty for standard output. Weights beside a model need its name.
+static std::string outputFile;
 
 /// A model is no text: errors name the file themselves, and have no line.
 static LogicalResult printPlainly(Diagnostic &diagnostic) {
@@ -46,8 +52,33 @@ static OwningOpRef<Operation *> importModel(llvm::SourceMgr &sources, MLIRContex
   return ac::importONNXBytes(buffer->getBuffer(), llvm::sys::path::parent_path(path), context, options, path);
 }
 
+static LogicalResult exportModel(ModuleOp module, raw_ostream &os) {
+  if (outputFile.empty() && !externalData)
+    return ac::exportONNX(module, os);
+  if (outputFile.empty())
+    return emitError(UnknownLoc::get(module.getContext())) << "--external-data wants an output file: give one with `-o`";
+  ac::ExportOptions options;
+  options.externalData = externalData;
+  return ac::exportONNX(module, outputFile, options);
+}
+
+static void findOutputFile(int argc, char **argv) {
+  for (int i = 1; i < argc; ++i) {
+    llvm::StringRef argument = argv[i];
+    if (argument == "-o" && i + 1 < argc)
+      outputFile = argv[i + 1];
+    else if (argument.consume_front("-o="))
+      outputFile = argument.str();
+  }
+  if (outputFile == "-")
+    outputFile.clear();
+}
+
 int main(int argc, char **argv) {
-  TranslateToMLIRRegistration import("onnx-to-mlir", "Read an ONNX model (.onnx, or ONNX text syntax)", importModel);
+  TranslateToMLIRRegistration readModel("onnx-to-mlir", "Read an ONNX model (.onnx, or ONNX text syntax)", importModel);
+  TranslateFromMLIRRegistration writeModel("mlir-to-onnx", "Write onnx ops as an ONNX model", exportModel,
+                                           ac::registerImportDialects);
+  findOutputFile(argc, argv);
   cl::extrahelp examples("\nEXAMPLES:\n"
                          "  ac-translate --onnx-to-mlir model.onnx -o model.mlir\n"
                          "  ac-translate --onnx-to-mlir --dim batch=1 model.onnx | less\n"
