@@ -16,10 +16,9 @@
 namespace mlir::ac {
 
 /// [N, C, taps..., positions...] from columns [N, C * taps, positions].
-static Value unfoldColumns(Emitter &emit, Value columns, const Window &window) {
-  Dims dims{emit.dim(columns, 0), emit.quotient(emit.dim(columns, 1), emit.dimension(window.numTaps()))};
-  for (int64_t size : window.kernel)
-    dims.push_back(emit.dimension(size));
+static Value unfoldColumns(Emitter &emit, Value columns, const Window &window, ArrayRef<OpFoldResult> kernel) {
+  Dims dims{emit.dim(columns, 0), emit.quotient(emit.dim(columns, 1), kernel)};
+  llvm::append_range(dims, kernel);
   llvm::append_range(dims, window.output);
   return emit.reshape(columns, dims);
 }
@@ -42,17 +41,18 @@ static std::pair<Value, Value> findPosition(OpBuilder &b, Location loc, const Wi
   return {position, arith::AndIOp::create(b, loc, valid, inside)};
 }
 
-Value columnsToImage(Emitter &emit, Value columns, const Window &window, ArrayRef<OpFoldResult> image) {
-  size_t rank = window.rank();
+Value columnsToImage(Emitter &emit, Value columns, const Window &window, ArrayRef<OpFoldResult> kernel,
+                     ArrayRef<OpFoldResult> image) {
+  size_t rank = kernel.size();
   Type element = Emitter::elementType(columns);
-  Value unfolded = unfoldColumns(emit, columns, window);
+  Value unfolded = unfoldColumns(emit, columns, window, kernel);
   Dims result{emit.dim(unfolded, 0), emit.dim(unfolded, 1)};
   llvm::append_range(result, image);
   SmallVector<Value> low, positions, first(rank, emit.constantIndex(0)), step(rank, emit.constantIndex(1)), taps;
   for (size_t i = 0; i < rank; ++i) {
     low.push_back(emit.asValue(window.low[i]));
     positions.push_back(emit.asValue(window.output[i]));
-    taps.push_back(emit.constantIndex(window.kernel[i]));
+    taps.push_back(emit.asValue(kernel[i]));
   }
   Value zero = emit.constant(element, 0);
   return emit.tabulate(result, element, [&](OpBuilder &b, Location loc, ValueRange indices) {
@@ -83,8 +83,9 @@ Value columnsToImage(Emitter &emit, Value columns, const Window &window, ArrayRe
 }
 
 /// `columnsToImage` where each window is a tile of the image: tap and position of an axis come to stand side by side.
-static Value tilesToImage(Emitter &emit, Value columns, const Window &window, ArrayRef<OpFoldResult> image) {
-  Value unfolded = unfoldColumns(emit, columns, window);
+static Value tilesToImage(Emitter &emit, Value columns, const Window &window, ArrayRef<OpFoldResult> kernel,
+                          ArrayRef<OpFoldResult> image) {
+  Value unfolded = unfoldColumns(emit, columns, window, kernel);
   SmallVector<int64_t> permutation{0, 1};
   for (size_t i = 0; i < window.rank(); ++i) {
     permutation.push_back(2 + window.rank() + i);
@@ -184,11 +185,14 @@ static LogicalResult lowerConvTranspose(Node &node) {
       multiplyBatches(emit, emit.transpose(weights, {0, 2, 1}), columns, emit.dim(columns, 0), ownGroup, each);
   product = emit.reshape(product, {batch, emit.product({groups, outputs, taps}), positions});
 
-  Dims tiled;
+  Dims tiled, kernel;
+  for (int64_t size : window.kernel)
+    kernel.push_back(emit.dimension(size));
   for (int64_t i = 0; i < rank; ++i)
     tiled.push_back(emit.mul(spatial[i], emit.dimension(window.strides[i])));
   bool tiles = window.isTiling() && Emitter::same(tiled, image);
-  Value result = tiles ? tilesToImage(emit, product, window, image) : columnsToImage(emit, product, window, image);
+  Value result =
+      tiles ? tilesToImage(emit, product, window, kernel, image) : columnsToImage(emit, product, window, kernel, image);
   if (node.hasInput(2)) {
     Dims biasDims(rank + 1, emit.dimension(1));
     biasDims[0] = emit.mul(outputs, groups);
@@ -202,15 +206,14 @@ static LogicalResult lowerConvTranspose(Node &node) {
 
 static LogicalResult lowerCol2Im(Node &node) {
   Emitter &emit = node.emit;
-  auto block = node.constantInts(2);
-  if (!block || block->empty())
-    return node.refuse("has a block_shape that is not known while compiling");
-  Window window;
-  window.kernel = *block;
-  size_t rank = block->size();
-  if (Emitter::rank(node.input(0)) != 3 || Emitter::type(node.input(1)).getShape() != ArrayRef<int64_t>(rank))
+  auto shape = Emitter::type(node.input(2)).getShape();
+  if (shape.size() != 1 || ShapedType::isDynamic(shape[0]) || shape[0] < 1)
+    return node.refuse("has a block_shape whose length is not known while compiling");
+  size_t rank = shape[0];
+  if (Emitter::rank(node.input(0)) != 3 || Emitter::type(node.input(1)).getShape() != shape)
     return node.refuse("has columns of rank " + Twine(Emitter::rank(node.input(0))) +
                        " or an image_shape that does not fit a block of " + Twine(rank) + " dimensions");
+  Window window;
   FailureOr<SmallVector<int64_t>> strides = getPerAxis(node, "strides", rank),
                                   dilations = getPerAxis(node, "dilations", rank);
   if (failed(strides) || failed(dilations))
@@ -220,9 +223,10 @@ static LogicalResult lowerCol2Im(Node &node) {
   SmallVector<int64_t> pads = node.getInts("pads").value_or(SmallVector<int64_t>(2 * rank, 0));
   if (pads.size() != 2 * rank)
     return node.refuse("has " + Twine(pads.size()) + " pads, expected " + Twine(2 * rank));
-  Dims image = emit.dimElements(node.input(1));
+  Dims image = emit.dimElements(node.input(1)), block = emit.dimElements(node.input(2));
   for (size_t i = 0; i < rank; ++i) {
-    OpFoldResult room = emit.add(image[i], emit.dimension(pads[i] + pads[rank + i] - window.extent(i)));
+    OpFoldResult reach = emit.mul(emit.sub(block[i], emit.dimension(1)), emit.dimension(window.dilations[i]));
+    OpFoldResult room = emit.sub(emit.add(image[i], emit.dimension(pads[i] + pads[rank + i] - 1)), reach);
     window.output.push_back(emit.add(emit.floorDiv(room, emit.dimension(window.strides[i])), emit.dimension(1)));
     window.low.push_back(emit.dimension(pads[i]));
     window.high.push_back(emit.dimension(pads[rank + i]));
@@ -230,7 +234,7 @@ static LogicalResult lowerCol2Im(Node &node) {
   if (failed(requireSame(node, emit.dim(node.input(0), 2), emit.product(window.output),
                          "the number of columns and that of the window's positions")))
     return failure();
-  return node.finish(columnsToImage(emit, node.input(0), window, image));
+  return node.finish(columnsToImage(emit, node.input(0), window, block, image));
 }
 
 void populateTransposedConvolutionLowerings(LoweringTable &table) {

@@ -61,9 +61,10 @@ Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group
 Value addBias(Emitter &emit, Value sums, Value bias);
 
 /// Sums columns [N, C * taps, positions...] into the image they were taken from: `result[n, c, y] = sum over taps k of
-/// columns[n, c, k, t]` where `t * stride + k * dilation - low = y`. `window.output` holds the sizes of the positions
-/// and `image` those of the result.
-Value columnsToImage(Emitter &emit, Value columns, const Window &window, ArrayRef<OpFoldResult> image);
+/// columns[n, c, k, t]` where `t * stride + k * dilation - low = y`. `window.output` holds the sizes of the positions,
+/// `image` those of the result, and `kernel` stands for the window's: it need not be constant.
+Value columnsToImage(Emitter &emit, Value columns, const Window &window, ArrayRef<OpFoldResult> kernel,
+                     ArrayRef<OpFoldResult> image);
 
 void populateTransposedConvolutionLowerings(LoweringTable &table);
 void populateDeformableConvolutionLowerings(LoweringTable &table);
