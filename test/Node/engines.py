@@ -75,5 +75,5 @@ class CommandEngine:
 
 def make_engine(kind: str, build: Path):
     if kind == "auto":
-        kind = "package" if list((build / "python" / "accordion").glob("_ac*.so")) else "command"
+        kind = "package" if list((build / "python" / "accordion").glob("_compiler*.so")) else "command"
     return PackageEngine(build) if kind == "package" else CommandEngine(build)
