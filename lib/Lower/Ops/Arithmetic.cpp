@@ -157,12 +157,15 @@ static LogicalResult lowerBitShift(Node &node) {
     return node.refuse("direction is '" + direction + "', expected 'LEFT' or 'RIGHT'");
   bool left = direction == "LEFT";
   return lowerFormula(node, [&](Scalars &s, ValueRange v) {
-    Value x = v[0], zero = s.constantInt(x.getType(), 0);
-    Value width = s.constantInt(x.getType(), x.getType().getIntOrFloatBitWidth());
-    // Shifting everything out is zero here, and undefined for the operation.
-    Value fits = s.make<arith::CmpIOp>(arith::CmpIPredicate::ult, v[1], width);
-    Value by = s.select(fits, v[1], zero);
-    return s.select(fits, left ? s.make<arith::ShLIOp>(x, by) : s.make<arith::ShRUIOp>(x, by), zero);
+    // Shifting by the width or more moves everything out, or leaves the sign; the operations leave it undefined. A
+    // negative distance is a large one.
+    Type type = v[0].getType();
+    unsigned width = type.getIntOrFloatBitWidth();
+    Value fits = s.make<arith::CmpIOp>(arith::CmpIPredicate::ult, v[1], s.constantInt(type, width));
+    if (!left && !s.unsignedElements(v[0]))
+      return s.make<arith::ShRSIOp>(v[0], s.select(fits, v[1], s.constantInt(type, width - 1)));
+    Value zero = s.constantInt(type, 0), by = s.select(fits, v[1], zero);
+    return s.select(fits, left ? s.make<arith::ShLIOp>(v[0], by) : s.make<arith::ShRUIOp>(v[0], by), zero);
   });
 }
 
