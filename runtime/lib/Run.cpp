@@ -240,7 +240,9 @@ void AcRun::execute() {
   int32_t status;
   {
     FloatingPointDefaults defaults;
+    model->pool.beginRun();
     status = enter();
+    model->pool.endRun();
   }
   if (profile)
     profile->endRun();

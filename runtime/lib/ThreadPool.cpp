@@ -16,8 +16,9 @@
 namespace accordion {
 
 static constexpr int maxThreads = 1024;
-/// Longer than the serial stretch between most parallel loops of a model, shorter than anybody notices.
-static constexpr int64_t spinTime = 50000;
+/// How long workers wait actively for the next job: about what it costs to put one to sleep and wake it again, and
+/// longer while a model runs, where the next loop is near.
+static constexpr int64_t spinTime = 50000, spinTimeInRun = 1000000;
 
 static void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -151,7 +152,10 @@ bool ThreadPool::waitForJob(uint32_t lastGeneration, uint32_t &seen) {
     seen = state.load(std::memory_order_seq_cst);
     return seen & stopBit || (seen & openBit && seen >> generationShift != lastGeneration);
   };
+  auto isReadyOrIdle = [&] { return isReady() || activeRuns.load(std::memory_order_relaxed) == 0; };
   while (!spin(spinNanoseconds, isReady)) {
+    if (spinNanoseconds && spin(spinTimeInRun, isReadyOrIdle) && isReady())
+      break;
     sleepers.fetch_add(1, std::memory_order_seq_cst);
     if (!isReady())
       futexWait(state, seen);

@@ -53,6 +53,10 @@ public:
   /// with the job of another caller.
   bool tryRun(Job &job);
 
+  /// While a model runs, workers wait longer before they sleep: to wake one costs more than most serial stretches.
+  void beginRun() { activeRuns.fetch_add(1, std::memory_order_relaxed); }
+  void endRun() { activeRuns.fetch_sub(1, std::memory_order_relaxed); }
+
 private:
   struct alignas(64) Share {
     std::atomic<int64_t> next{0};
@@ -76,6 +80,7 @@ private:
   Job *job = nullptr;
   alignas(64) std::atomic<uint32_t> state{0};
   alignas(64) std::atomic<uint32_t> sleepers{0};
+  std::atomic<uint32_t> activeRuns{0};
   std::atomic<uint32_t> callerWaits{0};
   std::atomic<uint32_t> drained{0};
 };
