@@ -116,62 +116,104 @@ static LogicalResult lowerFlatten(Node &node) {
   return node.finish(emit.reshape(node.input(0), {rows, columns}));
 }
 
-/// The axes in attribute or input `axes`, normalised to `rank`, sorted and distinct; nothing if there are none.
-static FailureOr<std::optional<SmallVector<int64_t>>> readAxes(const Node &node, int64_t rank) {
-  std::optional<SmallVector<int64_t>> axes = node.getIntsOrInput("axes", 1);
-  if (!axes) {
-    if (node.hasInput(1))
-      return node.refuse("the axes are not known while compiling, and with them the shape of the result");
-    return axes;
+namespace {
+/// A list of axes, possibly only known at run time, as a statement about each axis: whether it is in the list, and how
+/// many axes before it are not.
+struct AxisSet {
+  SmallVector<Value> contains;
+  SmallVector<OpFoldResult> othersBefore;
+};
+} // namespace
+
+static FailureOr<AxisSet> readAxisSet(const Node &node, ArrayRef<OpFoldResult> axes, int64_t rank) {
+  Emitter &emit = node.emit;
+  IndexMath math(emit);
+  AxisSet set;
+  set.contains.assign(rank, math.less(math.index(0), math.index(0)));
+  SmallVector<bool> seen(rank, false);
+  for (OpFoldResult axis : axes) {
+    if (std::optional<int64_t> constant = getConstantIntValue(axis)) {
+      FailureOr<int64_t> normal = node.normalizeAxis(*constant, rank);
+      if (failed(normal))
+        return failure();
+      if (std::exchange(seen[*normal], true))
+        return node.refuse("axis " + Twine(*normal) + " is given twice");
+      axis = emit.dimension(*normal);
+    }
+    Value wanted = emit.asValue(axis);
+    if (!isNonNegative(axis))
+      wanted = math.select(math.less(wanted, math.index(0)), math.add(wanted, math.index(rank)), wanted);
+    for (int64_t d = 0; d < rank; ++d)
+      set.contains[d] = math.either(set.contains[d], math.equal(wanted, math.index(d)));
   }
-  for (int64_t &axis : *axes) {
-    FailureOr<int64_t> normal = node.normalizeAxis(axis, rank);
-    if (failed(normal))
-      return failure();
-    axis = *normal;
+  OpFoldResult others = emit.dimension(0);
+  for (Value contains : set.contains) {
+    set.othersBefore.push_back(others);
+    others = emit.add(others, choose(emit, contains, emit.dimension(0), emit.dimension(1)));
   }
-  llvm::sort(*axes);
-  if (std::adjacent_find(axes->begin(), axes->end()) != axes->end())
-    return node.refuse("an axis is given twice");
-  return axes;
+  Value complete = math.equal(emit.asValue(others), math.index(rank - axes.size()));
+  requireUnlessKnown(node, complete, "an axis is out of range or given twice");
+  return set;
 }
 
 static LogicalResult lowerSqueeze(Node &node) {
   Emitter &emit = node.emit;
   Value data = node.input(0);
-  Dims dims = emit.dims(data);
-  FailureOr<std::optional<SmallVector<int64_t>>> axes = readAxes(node, dims.size());
+  Dims dims = emit.dims(data), result;
+  FailureOr<std::optional<Dims>> axes = vectorAttributeOrInput(node, "axes", 1);
   if (failed(axes))
     return failure();
-  SmallVector<int64_t> dropped;
-  if (*axes) {
-    dropped = **axes;
-  } else {
+  if (!*axes) {
     for (auto [d, size] : llvm::enumerate(dims)) {
       if (!getConstantIntValue(size))
         return node.refuse("without axes, every dimension must be known while compiling, but dimension " + Twine(d) +
                            " is not");
-      if (Emitter::isOne(size))
-        dropped.push_back(d);
+      if (!Emitter::isOne(size))
+        result.push_back(size);
+    }
+    return node.finish(emit.reshape(data, result));
+  }
+  if ((**axes).size() > dims.size())
+    return node.refuse(Twine((**axes).size()) + " axes for rank " + Twine(dims.size()));
+  FailureOr<AxisSet> dropped = readAxisSet(node, **axes, dims.size());
+  if (failed(dropped))
+    return failure();
+  IndexMath math(emit);
+  OpFoldResult one = emit.dimension(1);
+  result.assign(dims.size() - (**axes).size(), one);
+  for (auto [d, size] : llvm::enumerate(dims)) {
+    Value drop = dropped->contains[d];
+    if (failed(requireSame(node, choose(emit, drop, size, one), one, "dimension " + Twine(d) + " is not 1")))
+      return failure();
+    for (auto [j, kept] : llvm::enumerate(result)) {
+      Value here = math.equal(emit.asValue(dropped->othersBefore[d]), math.index(j));
+      kept = choose(emit, here, choose(emit, drop, kept, size), kept);
     }
   }
-  for (int64_t axis : dropped)
-    if (failed(requireSame(node, dims[axis], emit.dimension(1), "dimension " + Twine(axis) + " is not 1")))
-      return failure();
-  return node.finish(emit.squeezeAxes(data, dropped));
+  return node.finish(emit.reshape(data, result));
 }
 
 static LogicalResult lowerUnsqueeze(Node &node) {
+  Emitter &emit = node.emit;
   Value data = node.input(0);
-  int64_t added = 0;
-  if (std::optional<SmallVector<int64_t>> axes = node.getIntsOrInput("axes", 1))
-    added = axes->size();
-  FailureOr<std::optional<SmallVector<int64_t>>> axes = readAxes(node, Emitter::rank(data) + added);
+  Dims dims = emit.dims(data), result;
+  FailureOr<std::optional<Dims>> axes = vectorAttributeOrInput(node, "axes", 1);
   if (failed(axes))
     return failure();
   if (!*axes)
     return node.refuse("the axes are missing");
-  return node.finish(node.emit.expandAxes(data, **axes));
+  int64_t rank = dims.size() + (**axes).size();
+  FailureOr<AxisSet> added = readAxisSet(node, **axes, rank);
+  if (failed(added))
+    return failure();
+  IndexMath math(emit);
+  for (int64_t d = 0; d < rank; ++d) {
+    OpFoldResult size = emit.dimension(1);
+    for (auto [i, own] : llvm::enumerate(dims))
+      size = choose(emit, math.equal(emit.asValue(added->othersBefore[d]), math.index(i)), own, size);
+    result.push_back(choose(emit, added->contains[d], emit.dimension(1), size));
+  }
+  return node.finish(emit.reshape(data, result));
 }
 
 //===--- Repetition --------------------------------------------------------------===//
