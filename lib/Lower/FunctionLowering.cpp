@@ -113,6 +113,8 @@ LogicalResult FunctionLowering::run() {
   for (unsigned i = 0; i < source.getNumArguments(); ++i) {
     if (DictionaryAttr attrs = source.getArgAttrDict(i))
       target.setArgAttrs(i, attrs);
+    // Inputs belong to the caller: a loop that begins with one must not update it in place.
+    target.setArgAttr(i, "bufferization.writable", emit.getBoolAttr(false));
     target.setArgAttr(i, "ac.type",
                       emit.getStringAttr(elementTypeName(getElementTypeOrSelf(source.getArgumentTypes()[i]))));
   }
