@@ -103,9 +103,10 @@ struct Stack {
   Dims rowDims;
   /// Size known before the loop; otherwise the buffer grows.
   bool preallocated;
-  /// The sizes of a row that are not known before the loop: -1, or the position of an index among the carried values.
+  /// The sizes of a row that are not known before the loop: -1, or the number of an index among the loop's results.
   SmallVector<int> travelling;
-  BlockArgument buffer;
+  Value buffer;
+  unsigned bufferNumber;
 };
 
 class IterationEmitter {
@@ -121,6 +122,7 @@ private:
   bool isKnownBefore(OpFoldResult size);
   void carry(Type type, Value initial, Value next);
   LogicalResult carryStack(size_t number);
+  void writeBack();
   Value grow(Stack &stack, OpFoldResult needed);
   OpFoldResult create(Value proceed);
 
@@ -147,6 +149,7 @@ private:
   IterationStep step;
 
   // The loop.
+  /// Whether the number of iterations is known when the loop begins.
   bool counted = false;
   SmallVector<Value> inits, nexts;
   SmallVector<Stack> stacks;
@@ -256,21 +259,33 @@ void IterationEmitter::carry(Type type, Value initial, Value next) {
   nexts.push_back(next);
 }
 
-/// Whether `value` is written over the buffer of `argument`, step by step.
-static bool isWrittenOver(Value value, Value argument) {
-  while (value != argument) {
-    auto result = dyn_cast<OpResult>(value);
-    if (!result)
-      return false;
+/// The value whose buffer `value` is computed into, step by step, or is a view of.
+static Value getDestination(Value value) {
+  while (auto result = dyn_cast<OpResult>(value)) {
     Operation *op = result.getOwner();
     if (auto destination = dyn_cast<DestinationStyleOpInterface>(op))
       value = destination.getTiedOpOperand(result)->get();
-    else if (auto cast = dyn_cast<tensor::CastOp>(op))
-      value = cast.getSource();
+    else if (isa<tensor::CastOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+      value = op->getOperand(0);
     else
-      return false;
+      break;
   }
-  return true;
+  return value;
+}
+
+/// Has fresh tensors copied into the buffers in which their predecessors came, so that these serve for the whole loop.
+/// A buffer that two of them share, or that is not made by the body, is left alone: it could be read after it was
+/// written over. The copy goes once the producer writes there directly.
+void IterationEmitter::writeBack() {
+  SmallVector<Value> destinations;
+  for (auto [i, tensor] : llvm::enumerate(tensors))
+    destinations.push_back(tensor.isScalar() ? Value() : getDestination(nexts[i]));
+  for (auto [i, tensor] : llvm::enumerate(tensors)) {
+    if (!tensor.isFixed() || !destinations[i] || !destinations[i].getDefiningOp<tensor::EmptyOp>() ||
+        destinations[i].getParentBlock() != body || llvm::count(destinations, destinations[i]) != 1)
+      continue;
+    nexts[i] = bufferization::MaterializeInDestinationOp::create(emit, nexts[i], body->getArgument(1 + i)).getResult();
+  }
 }
 
 /// Makes room for row `needed` and whatever it takes to get there in a buffer that is doubled when it is full.
@@ -282,7 +297,7 @@ Value IterationEmitter::grow(Stack &stack, OpFoldResult needed) {
   Dims dims = stack.rowDims, filled = stack.rowDims;
   for (auto [size, number] : llvm::zip(filled, stack.travelling))
     if (number >= 0)
-      size = body->getArgument(number);
+      size = body->getArgument(1 + number);
   auto result = scf::IfOp::create(
       emit, full,
       [&](OpBuilder &b, Location) {
@@ -305,7 +320,7 @@ Value IterationEmitter::grow(Stack &stack, OpFoldResult needed) {
         Value moved = tensor::InsertSliceOp::create(b, loc, old, fresh, offsets, sizes, strides);
         scf::YieldOp::create(b, loc, moved);
       },
-      [&](OpBuilder &b, Location) { scf::YieldOp::create(b, loc, Value(stack.buffer)); });
+      [&](OpBuilder &b, Location) { scf::YieldOp::create(b, loc, stack.buffer); });
   Dims all = dims;
   all.insert(all.begin(), OpFoldResult(tensor::DimOp::create(emit, result.getResult(0), 0).getResult()));
   return emit.withDims(result.getResult(0), all);
@@ -339,6 +354,7 @@ LogicalResult IterationEmitter::carryStack(size_t number) {
       initial = emit.empty(dims, element);
     }
     stack.buffer = body->addArgument(initial.getType(), emit.getLoc());
+    stack.bufferNumber = nexts.size();
     emit.withDims(stack.buffer, dims);
     OpFoldResult position = index;
     if (wanted.reverse)
@@ -373,7 +389,7 @@ LogicalResult IterationEmitter::carryStack(size_t number) {
       continue;
     Value current = emit.asValue(size);
     BlockArgument previous = body->addArgument(emit.getIndexType(), emit.getLoc());
-    stack.travelling[axis] = previous.getArgNumber();
+    stack.travelling[axis] = nexts.size();
     Value isFirst = arith::CmpIOp::create(emit, arith::CmpIPredicate::eq, index, emit.constantIndex(0));
     Value agrees = arith::CmpIOp::create(emit, arith::CmpIPredicate::eq, previous, current);
     node.require(arith::OrIOp::create(emit, isFirst, agrees),
@@ -381,6 +397,7 @@ LogicalResult IterationEmitter::carryStack(size_t number) {
     carry(emit.getIndexType(), zero, current);
   }
   stack.buffer = body->addArgument(type, emit.getLoc());
+  stack.bufferNumber = nexts.size();
   carry(type, initial, putRow(emit, stack.row, grow(stack, index), 0, index));
   return success();
 }
@@ -388,10 +405,14 @@ LogicalResult IterationEmitter::carryStack(size_t number) {
 /// Makes the loop from the body and what it carries, sets `results`, returns the number of iterations, and leaves the
 /// emitter behind the loop.
 OpFoldResult IterationEmitter::create(Value proceed) {
-  Value zero = emit.constantIndex(0), one = emit.constantIndex(1);
-  if (counted) {
+  // Upstream folds a cast of a static tensor into the type that `scf.for` carries, whether or not the body changes the
+  // dimension (ForOpTensorCastFolder): what changes shape goes through `scf.while`.
+  bool isFixed = llvm::all_of(tensors, [](const Carried &tensor) { return tensor.isFixed(); }) &&
+                 llvm::all_of(stacks, [](const Stack &stack) { return stack.preallocated; });
+  if (counted && isFixed) {
     scf::YieldOp::create(emit, nexts);
     emit.setInsertionPoint(trial);
+    Value zero = emit.constantIndex(0), one = emit.constantIndex(1);
     OpFoldResult count = iteration.bound;
     if (iteration.enter)
       count = arith::SelectOp::create(emit, iteration.enter, emit.asValue(count), zero).getResult();
@@ -403,31 +424,32 @@ OpFoldResult IterationEmitter::create(Value proceed) {
     return count;
   }
 
-  // The index and the condition travel as well; the condition is read before each iteration.
-  Value isTrue = emit.constant(emit.getI1Type(), 1);
-  Value following = arith::AddIOp::create(emit, trial.getInductionVar(), one);
-  body->insertArgument(1u, emit.getI1Type(), emit.getLoc());
-  nexts.insert(nexts.begin(), {following, proceed ? proceed : isTrue});
+  // The index and the condition travel as well, behind the tensors; the condition is read before each iteration.
+  auto orTrue = [&](Value condition) { return condition ? condition : emit.constant(emit.getI1Type(), 1); };
+  nexts.push_back(arith::AddIOp::create(emit, trial.getInductionVar(), emit.constantIndex(1)));
+  nexts.push_back(orTrue(proceed));
   scf::YieldOp::create(emit, nexts);
+  trial.getInductionVar().replaceAllUsesWith(body->addArgument(emit.getIndexType(), emit.getLoc()));
+  body->addArgument(emit.getI1Type(), emit.getLoc());
+  body->eraseArgument(0);
   emit.setInsertionPoint(trial);
-  inits.insert(inits.begin(), {zero, iteration.enter ? iteration.enter : emit.constant(emit.getI1Type(), 1)});
+  inits.append({emit.constantIndex(0), orTrue(iteration.enter)});
   SmallVector<Location> locations(inits.size(), emit.getLoc());
   Value bound = iteration.bound ? emit.asValue(iteration.bound) : Value();
   auto loop = scf::WhileOp::create(emit, TypeRange(ValueRange(inits)), inits);
   {
     OpBuilder::InsertionGuard guard(emit);
     Block *before = emit.createBlock(&loop.getBefore(), {}, TypeRange(ValueRange(inits)), locations);
-    Value go = before->getArgument(1);
+    Value index = before->getArguments().drop_back().back(), go = before->getArguments().back();
     if (bound)
-      go = arith::AndIOp::create(
-          emit, go, arith::CmpIOp::create(emit, arith::CmpIPredicate::slt, before->getArgument(0), bound));
+      go = arith::AndIOp::create(emit, go, arith::CmpIOp::create(emit, arith::CmpIPredicate::slt, index, bound));
     scf::ConditionOp::create(emit, go, before->getArguments());
   }
   loop.getAfter().takeBody(trial.getRegion());
   trial.erase();
   emit.setInsertionPointAfter(loop);
-  llvm::append_range(results, loop.getResults().drop_front(2));
-  return loop.getResult(0);
+  llvm::append_range(results, loop.getResults().drop_back(2));
+  return loop.getResults().drop_back().back();
 }
 
 FailureOr<SmallVector<Value>> IterationEmitter::run() {
@@ -460,8 +482,6 @@ FailureOr<SmallVector<Value>> IterationEmitter::run() {
     } else {
       Dims dims = currentDims(tensor, sizeArguments);
       next = emit.castToDims(next, dims);
-      if (tensor.isFixed() && !isWrittenOver(next, argument))
-        next = bufferization::MaterializeInDestinationOp::create(emit, next, argument).getResult();
       OpBuilder::InsertionGuard outer(emit);
       emit.setInsertionPoint(trial);
       initial = emit.castToDims(initial, dims);
@@ -485,6 +505,7 @@ FailureOr<SmallVector<Value>> IterationEmitter::run() {
       return failure();
     }
   }
+  writeBack();
   OpFoldResult count = create(step.proceed);
 
   // Make tensors of the results again.
@@ -497,14 +518,12 @@ FailureOr<SmallVector<Value>> IterationEmitter::run() {
     outputs.push_back(emit.withDims(output, currentDims(tensor, sizes)));
   }
   for (Stack &stack : stacks) {
-    // Block arguments are one further than results: the index comes first; in a while loop so does the condition.
-    auto resultOf = [&](unsigned argument) { return results[argument - (counted ? 1 : 2)]; };
-    Value buffer = resultOf(stack.buffer.getArgNumber());
+    Value buffer = results[stack.bufferNumber];
     Dims dims = stack.rowDims;
     if (!stack.preallocated)
       for (auto [size, number] : llvm::zip(dims, stack.travelling))
         if (number >= 0)
-          size = results[number - 1];
+          size = results[number];
     dims.insert(dims.begin() + stack.axis, stack.preallocated ? iteration.bound : count);
     buffer = emit.withDims(buffer, dims);
     if (!stack.preallocated || iteration.enter)

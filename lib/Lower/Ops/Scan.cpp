@@ -78,12 +78,14 @@ static FailureOr<SmallVector<Value>> scan(Node &node, const ScanForm &form, Valu
   for (unsigned i = 0; i < form.numStacked; ++i)
     iteration.stacked.push_back({form.outputAxes[i], form.outputReverse[i]});
 
+  OpFoldResult last = emit.sub(iteration.bound, emit.dimension(1));
+
   auto body = [&](Value index, ValueRange carried) -> FailureOr<IterationStep> {
     SmallVector<Value> arguments(carried);
     for (auto [i, sequence] : llvm::enumerate(sequences)) {
       OpFoldResult position = index;
       if (form.inputReverse[i])
-        position = emit.sub(emit.sub(iteration.bound, emit.getIndexAttr(1)), position);
+        position = emit.sub(last, position);
       arguments.push_back(takeRow(emit, sequence, axes[i], position));
     }
     auto yields = node.lowerRegion(0, arguments);
