@@ -90,7 +90,7 @@ void Binder::bindArguments() {
 }
 
 Value Binder::bytesOf(MemRefType type, ValueRange dynamicSizes) {
-  int64_t constant = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+  int64_t constant = type.getElementType().isIndex() ? 8 : llvm::divideCeil(type.getElementTypeBitWidth(), 8);
   for (int64_t size : type.getShape())
     if (!ShapedType::isDynamic(size))
       constant *= size;
@@ -215,7 +215,8 @@ void Binder::bindConstants() {
     placed[global.getSymName()] = offset;
     values.push_back(cast<Attribute>(*global.getInitialValue()));
     offsets.push_back(b.getI64IntegerAttr(offset));
-    int64_t bytes = type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+    int64_t width = type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth();
+    int64_t bytes = type.getNumElements() * llvm::divideCeil(width, 8);
     offset = llvm::alignTo(offset + bytes, kWeightAlignment);
   }
   SmallVector<memref::GetGlobalOp> uses;

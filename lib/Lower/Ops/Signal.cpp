@@ -84,32 +84,75 @@ static Value applyTransform(Emitter &emit, Value signals, const Transform &t) {
   return emit.reshape(product, result);
 }
 
+/// The dimensions before, at and after the axis of a transform, which may be known at run time only.
+namespace {
+struct AxisView {
+  OpFoldResult before, size, after;
+};
+} // namespace
+
+static AxisView viewAxis(Emitter &emit, ArrayRef<OpFoldResult> dims, OpFoldResult axis) {
+  OpFoldResult one = emit.dimension(1);
+  if (auto constant = getConstantIntValue(axis))
+    return {emit.product(dims.take_front(*constant)), dims[*constant], emit.product(dims.drop_front(*constant + 1))};
+  AxisView view{one, one, one};
+  Value at = emit.asValue(axis), unit = emit.constantIndex(1);
+  for (auto [i, size] : llvm::enumerate(dims)) {
+    Value place = emit.constantIndex(i), extent = emit.asValue(size);
+    auto take = [&](arith::CmpIPredicate predicate, OpFoldResult product) {
+      Value chosen = arith::CmpIOp::create(emit, predicate, place, at);
+      Value factor = arith::SelectOp::create(emit, chosen, extent, unit);
+      return emit.mul(product, factor);
+    };
+    view.before = take(arith::CmpIPredicate::slt, view.before);
+    view.size = take(arith::CmpIPredicate::eq, view.size);
+    view.after = take(arith::CmpIPredicate::sgt, view.after);
+  }
+  return view;
+}
+
+/// The axis of a DFT, made non-negative.
+static FailureOr<OpFoldResult> getTransformAxis(Node &node, int64_t rank) {
+  Emitter &emit = node.emit;
+  OpFoldResult axis = emit.dimension(node.opset() < 20 ? node.getInt("axis", 1) : -2);
+  if (node.hasInput(2))
+    axis = emit.asDimension(emit.scalar(node.input(2)));
+  if (auto constant = getConstantIntValue(axis)) {
+    FailureOr<int64_t> normal = node.normalizeAxis(*constant, rank);
+    if (failed(normal))
+      return failure();
+    if (*normal == rank - 1)
+      return node.refuse("transforms along its last axis, which holds real and imaginary parts");
+    return OpFoldResult(emit.dimension(*normal));
+  }
+  Value value = emit.asValue(axis), zero = emit.constantIndex(0), full = emit.constantIndex(rank);
+  Value negative = arith::CmpIOp::create(emit, arith::CmpIPredicate::slt, value, zero);
+  Value wrapped = arith::AddIOp::create(emit, value, full);
+  Value normal = arith::SelectOp::create(emit, negative, wrapped, value);
+  node.require(arith::CmpIOp::create(emit, arith::CmpIPredicate::ult, normal, emit.constantIndex(rank - 1)),
+               "the axis is out of range, or the last one, which holds real and imaginary parts");
+  return OpFoldResult(normal);
+}
+
 static LogicalResult lowerDFT(Node &node) {
   Emitter &emit = node.emit;
   Value x = node.input(0);
-  Type element = Emitter::elementType(x), real = getSumType(element);
+  Type element = Emitter::elementType(x);
   int64_t rank = Emitter::rank(x);
   std::optional<int64_t> parts = rank ? getConstantIntValue(emit.dim(x, rank - 1)) : std::nullopt;
   if (rank < 2 || !parts || *parts < 1 || *parts > 2)
     return node.refuse("has an input whose last dimension is not known to be 1 or 2");
-  int64_t axisValue = node.opset() < 20 ? node.getInt("axis", 1) : -2;
-  if (node.hasInput(2)) {
-    auto listed = node.constantInts(2);
-    if (!listed || listed->size() != 1)
-      return node.refuse("has an axis that is not known while compiling");
-    axisValue = (*listed)[0];
-  }
-  FailureOr<int64_t> axis = node.normalizeAxis(axisValue, rank);
+  FailureOr<OpFoldResult> axis = getTransformAxis(node, rank);
   if (failed(axis))
     return failure();
-  if (*axis == rank - 1)
-    return node.refuse("transforms along its last axis, which holds real and imaginary parts");
   bool oneSided = node.getInt("onesided", 0) != 0;
+  Dims dims = emit.dims(x);
+  AxisView view = viewAxis(emit, ArrayRef<OpFoldResult>(dims).drop_back(), *axis);
 
   Transform t;
   t.inverse = node.getInt("inverse", 0) != 0;
   bool toReal = t.inverse && oneSided;
-  OpFoldResult one = emit.dimension(1), two = emit.dimension(2), size = emit.dim(x, *axis);
+  OpFoldResult one = emit.dimension(1), two = emit.dimension(2), size = view.size;
   t.length = node.hasInput(1) ? emit.asDimension(emit.scalar(node.input(1)))
              : toReal         ? emit.mul(emit.sub(size, one), two)
                               : size;
@@ -120,19 +163,23 @@ static LogicalResult lowerDFT(Node &node) {
   t.partsIn = *parts;
   t.partsOut = toReal ? 1 : 2;
 
-  SmallVector<int64_t> order;
-  for (int64_t i = 0; i < rank; ++i)
-    if (i != *axis && i != rank - 1)
-      order.push_back(i);
-  order.append({*axis, rank - 1});
-  SmallVector<int64_t> back(rank);
-  for (auto [to, from] : llvm::enumerate(order))
-    back[from] = to;
-  x = emit.castElements(x, real);
+  // Sums of many terms that cancel: in double precision, a frequency that a signal lacks comes out as nothing.
+  OpFoldResult partsIn = emit.dimension(t.partsIn), partsOut = emit.dimension(t.partsOut);
+  x = emit.reshape(emit.castElements(x, emit.getF64Type()), {view.before, size, view.after, partsIn});
   if (!Emitter::same(size, t.samples))
-    x = emit.slice(x, *axis, emit.dimension(0), t.samples);
-  Value result = emit.transpose(applyTransform(emit, emit.transpose(x, order), t), back);
-  return node.finish(emit.castElements(result, element));
+    x = emit.slice(x, 1, emit.dimension(0), t.samples);
+  Value spectrum = emit.transpose(applyTransform(emit, emit.transpose(x, {0, 2, 1, 3}), t), {0, 2, 1, 3});
+  Dims result = dims;
+  result.back() = partsOut;
+  for (int64_t i = 0; i < rank - 1; ++i) {
+    if (auto constant = getConstantIntValue(*axis)) {
+      result[i] = *constant == i ? t.bins : dims[i];
+      continue;
+    }
+    Value here = arith::CmpIOp::create(emit, arith::CmpIPredicate::eq, emit.asValue(*axis), emit.constantIndex(i));
+    result[i] = arith::SelectOp::create(emit, here, emit.asValue(t.bins), emit.asValue(dims[i])).getResult();
+  }
+  return node.finish(emit.castElements(emit.reshape(spectrum, result), element));
 }
 
 static LogicalResult lowerSTFT(Node &node) {
