@@ -479,6 +479,11 @@ Value Emitter::broadcastTo(Value tensor, ArrayRef<OpFoldResult> wanted) {
 
 Value Emitter::slice(Value tensor, ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes,
                      ArrayRef<OpFoldResult> strides) {
+  // A slice may not begin at the end of a dimension, not even one of nothing.
+  for (auto [whole, offset, size] : llvm::zip_equal(type(tensor).getShape(), offsets, sizes))
+    if (getConstantIntValue(size) == 0 ||
+        (!ShapedType::isDynamic(whole) && getConstantIntValue(offset).value_or(-1) >= whole))
+      return empty(sizes, elementType(tensor));
   auto result = RankedTensorType::get(tensorType(sizes, elementType(tensor)).getShape(), elementType(tensor));
   // Values that are constants go in as attributes, so that the result type and the op agree.
   auto fold = [&](ArrayRef<OpFoldResult> values) {
