@@ -468,5 +468,9 @@ Value Emitter::convertScalar(OpBuilder &b, Location loc, Value scalar, Type to, 
 void Emitter::require(Value condition, const Twine &message) {
   if (matchPattern(condition, m_One()))
     return;
-  cf::AssertOp::create(*this, condition, message.str());
+  std::string text = message.str();
+  if (!StringRef(text).starts_with("node '"))
+    if (auto name = getLoc()->findInstanceOf<NameLoc>())
+      text = ("node '" + name.getName().getValue() + "': " + text).str();
+  cf::AssertOp::create(*this, condition, text);
 }

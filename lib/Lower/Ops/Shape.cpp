@@ -91,8 +91,13 @@ static LogicalResult lowerReshape(Node &node) {
     // Any of the unknown ones may turn out to be the -1.
     auto isRest = [&](OpFoldResult size) { return math.equal(emit.asValue(size), math.index(-1)); };
     Dims others = wanted;
-    for (size_t i : unknown)
+    OpFoldResult rests = emit.dimension(0);
+    for (size_t i : unknown) {
       others[i] = choose(emit, isRest(wanted[i]), emit.dimension(1), wanted[i]);
+      rests = emit.add(rests, choose(emit, isRest(wanted[i]), emit.dimension(1), emit.dimension(0)));
+    }
+    if (unknown.size() > 1)
+      node.require(math.lessOrEqual(emit.asValue(rests), math.index(1)), "the shape has more than one -1");
     OpFoldResult left = emit.floorDiv(emit.numElements(data), emit.max(emit.product(others), emit.dimension(1)));
     for (size_t i : unknown)
       wanted[i] = choose(emit, isRest(wanted[i]), left, wanted[i]);
