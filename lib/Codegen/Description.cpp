@@ -69,7 +69,15 @@ std::string mlir::ac::describeModel(ModuleOp module, const TargetInfo &target, u
 static void writeElements(ElementsAttr value, llvm::function_ref<void(const char *, size_t)> write) {
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
     ArrayRef<char> data = resource.getRawHandle().getBlob()->getData();
-    return write(data.data(), data.size());
+    unsigned bits = resource.getElementType().getIntOrFloatBitWidth();
+    if (bits >= 8)
+      return write(data.data(), data.size());
+    // One element a byte; code that loads it expects the bits above to be zero.
+    for (char element : data) {
+      char masked = element & ((1 << bits) - 1);
+      write(&masked, 1);
+    }
+    return;
   }
   auto dense = cast<DenseElementsAttr>(value);
   Type element = dense.getElementType();

@@ -8,6 +8,7 @@
 #include "Codegen/Native.h"
 #include "Compiler/Header.h"
 #include "Support/TargetInfo.h"
+#include "Support/TemporaryFolder.h"
 #include "ac/Import/ONNX.h"
 #include "ac/InitAll.h"
 #include "ac/Pipelines/Pipelines.h"
@@ -19,6 +20,8 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 #include <chrono>
 
 using namespace mlir;
@@ -40,24 +43,6 @@ OutputKind mlir::ac::outputKindOf(StringRef path) {
 }
 
 namespace {
-
-/// A folder for intermediate files that is gone when the compilation is.
-class TemporaryFolder {
-public:
-  llvm::Error create() {
-    if (std::error_code code = llvm::sys::fs::createUniqueDirectory("accordion", path))
-      return llvm::createStringError(code, "cannot make a temporary folder: " + code.message());
-    return llvm::Error::success();
-  }
-  ~TemporaryFolder() {
-    if (!path.empty())
-      llvm::sys::fs::remove_directories(path);
-  }
-  std::string file(StringRef name) const { return (path + "/" + name).str(); }
-
-private:
-  SmallString<128> path;
-};
 
 class Compilation {
 public:
@@ -268,6 +253,10 @@ llvm::Error Compilation::emit(ModuleOp module) {
   parts.externalWeights = weightBytes ? options.weightsFile : "";
   if (options.output == OutputKind::Executable) {
     parts.launcher = options.launcher;
+    // Launchers for other machines stand beside the one for this machine.
+    llvm::Triple::ArchType arch = llvm::Triple(target.triple).getArch();
+    if (arch != llvm::Triple(llvm::sys::getProcessTriple()).getArch())
+      parts.launcher += ("-" + llvm::Triple::getArchTypeName(arch)).str();
     if (!llvm::sys::fs::exists(parts.launcher))
       return llvm::createStringError("the launcher '" + parts.launcher +
                                      "' is missing; executables are built from it (see --launcher)");
