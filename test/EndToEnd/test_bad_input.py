@@ -165,13 +165,12 @@ class TestModels:
     def test_all_refusals_at_once(self, refuse):
         """Every node that cannot be lowered is listed, not only the first."""
         g = Graph()
-        strings = helper.make_tensor("words", TensorProto.STRING, [2], [b"a", b"b"])
-        g.tensor(strings)
-        g("StringNormalizer", "words", outputs="first")
-        g("StringSplit", "words", outputs=["second", "counts"], delimiter=" ")
-        kinds = {"first": (TensorProto.STRING, [None]), "second": (TensorProto.STRING, [None, None])}
-        text = refuse(g.model("strings", {}, kinds, opset=20, ir=9).SerializeToString())
-        assert "StringNormalizer_1" in text and "StringSplit_2" in text
+        for i in range(2):
+            g("ImageDecoder", "x", outputs=f"picture_{i}")
+        picture = (TensorProto.UINT8, [None, None, 3])
+        outputs = {f"picture_{i}": picture for i in range(2)}
+        text = refuse(g.model("pictures", {"x": (TensorProto.UINT8, ["n"])}, outputs, opset=20, ir=9).SerializeToString())
+        assert "ImageDecoder_1" in text and "ImageDecoder_2" in text
 
     @pytest.mark.parametrize("seed", range(40))
     def test_flipped_bits_never_crash(self, tools, tmp_path, seed):
@@ -220,6 +219,8 @@ class TestFeeds:
             session.run(None, feeds)
         assert all(word in str(failure.value) for word in named), str(failure.value)
 
+        if "z" in feeds:  # an archive may hold more than the inputs
+            return
         np.savez(tmp_path / "in.npz", **feeds)
         text = tools.refuse("ac-run", artefact, "--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz")
         assert not (tmp_path / "out.npz").exists()
