@@ -155,7 +155,7 @@ void printOp(std::ostream &os, const OpSchema &schema, const std::vector<OpSchem
   if (!regions.empty()) {
     os << "  let regions = (region";
     for (size_t i = 0; i < regions.size(); ++i)
-      os << (i ? ", " : " ") << "SizedRegion<1>:$" << regions[i];
+      os << (i ? ", " : " ") << (attributes[regions[i]]->required ? "SizedRegion<1>:$" : "AnyRegion:$") << regions[i];
     os << ");\n";
   }
   if (isConstant)

@@ -56,6 +56,10 @@ bool fits(const OpSchema &old, const OpSchema &current) {
 
 } // namespace
 
+int mlir::onnx::getNewestOpset() {
+  return ::onnx::OpSchemaRegistry::DomainToVersionRange::Instance().Map().at("").second;
+}
+
 const OpSchema &mlir::onnx::getSignature(const OpSchema &schema) {
   const OpSchema *newest = ::onnx::OpSchemaRegistry::Schema(schema.Name(), schema.domain());
   return newest && fits(schema, *newest) ? *newest : schema;

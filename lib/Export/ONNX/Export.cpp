@@ -264,7 +264,8 @@ void Exporter::exportOp(Operation *op, GraphProto &graph) {
     if (!isCustom || (attribute.getName() != "domain" && attribute.getName() != "op_type"))
       exportAttribute(op, attribute, node);
   for (auto [region, name] : llvm::zip_equal(op->getRegions(), graphs))
-    exportRegion(region, name, node);
+    if (!region.empty()) // an optional subgraph
+      exportRegion(region, name, node);
   *graph.add_node() = std::move(node);
 }
 
@@ -314,7 +315,7 @@ void Exporter::exportModule() {
       if (auto value = dyn_cast<IntegerAttr>(opset.getValue()))
         addOpset(opset.getName(), value.getInt());
   } else {
-    addOpset("", mlir::onnx::kNewestOpset);
+    addOpset("", mlir::onnx::getNewestOpset());
   }
   if (auto producer = module->getAttrOfType<StringAttr>("onnx.producer"))
     model.set_producer_name(producer.str());

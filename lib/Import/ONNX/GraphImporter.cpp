@@ -255,9 +255,8 @@ void GraphImporter::importNode(NodeProto &node, Scope &scope) {
   Operation *op = builder.create(state);
   for (size_t i = 0; i < graphs.size(); ++i) {
     auto it = llvm::find_if(*node.mutable_attribute(), [&](const auto &attribute) { return attribute.name() == graphs[i]; });
-    if (it == node.mutable_attribute()->end())
-      throw ImportError("the subgraph `" + graphs[i] + "` is missing");
-    importRegion(*it->mutable_g(), scope, op->getRegion(i));
+    if (it != node.mutable_attribute()->end())
+      importRegion(*it->mutable_g(), scope, op->getRegion(i));
   }
   for (auto [output, result] : llvm::zip_first(node.output(), op->getResults()))
     if (!output.empty())

@@ -70,7 +70,7 @@ void normalizeDomains(ModelProto &model) {
   }
 }
 
-void checkVersions(const ModelProto &model) {
+void checkVersions(ModelProto &model) {
   if (!model.has_ir_version() || !model.has_graph())
     throw ImportError("this is no ONNX model, or only a part of one: it has no graph or no `ir_version`");
   if (model.ir_version() < 3 || model.ir_version() > ::onnx::IR_VERSION)
@@ -87,13 +87,23 @@ void checkVersions(const ModelProto &model) {
       throw ImportError("the model uses operators of ai.onnx but imports no version of it");
     return;
   }
-  int64_t opset = 0;
-  for (const auto &import : model.opset_import())
-    if (import.domain().empty())
-      opset = import.version();
-  if (opset < mlir::onnx::kOldestOpset || opset > mlir::onnx::kNewestOpset)
-    throw ImportError("the model is of opset " + Twine(opset) + " of ai.onnx, opsets " + Twine(mlir::onnx::kOldestOpset) + " to " +
-                      Twine(mlir::onnx::kNewestOpset) + " are read: export it again for one of those, or convert it by onnx.version_converter");
+  int opset = getOpset(model, "");
+  int newest = mlir::onnx::getNewestOpset();
+  bool isKnown = opset >= mlir::onnx::kOldestOpset && opset <= newest;
+  if (opset >= 1 && !isKnown && opset <= newest) {
+    // An older model is as good as one of the oldest opset, if that did not change its operators.
+    isKnown = true;
+    walkGraphs(*model.mutable_graph(), [&](GraphProto &graph) {
+      for (const NodeProto &node : graph.node())
+        if (node.domain().empty())
+          isKnown &= OpSchemaRegistry::Schema(node.op_type(), opset, "") ==
+                     OpSchemaRegistry::Schema(node.op_type(), mlir::onnx::kOldestOpset, "");
+    });
+  }
+  if (!isKnown)
+    throw ImportError("the model is of opset " + Twine(opset) + " of ai.onnx, opsets " +
+                      Twine(mlir::onnx::kOldestOpset) + " to " + Twine(newest) +
+                      " are read: export it again for one of those, or convert it by onnx.version_converter");
 }
 
 /// Domains whose operators the registry lists completely.
