@@ -157,6 +157,8 @@ void Arena::format(const Chunk &chunk) {
 }
 
 bool Arena::mapChunk(uint64_t size) {
+  if (chunks.size() == maxChunks)
+    return false;
   bool huge = size >= hugeFrom;
   uint64_t alignment = huge ? hugePage : 4096;
   size = (size + alignment - 1) / alignment * alignment;

@@ -22,7 +22,7 @@ namespace accordion {
 
 class Arena {
 public:
-  Arena() = default;
+  Arena() { chunks.reserve(maxChunks); }
   Arena(const Arena &) = delete;
   ~Arena();
 
@@ -54,6 +54,8 @@ private:
     uint64_t size;
   };
   static constexpr uint64_t unit = 64;
+  /// More are never needed: each is half as large as all before, or 256 MB. Growing the list itself could throw.
+  static constexpr size_t maxChunks = 1024;
   static constexpr int numClasses = 48, numSteps = 16;
 
   static void classOf(uint64_t size, int &level, int &step);

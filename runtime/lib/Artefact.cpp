@@ -7,6 +7,7 @@
 #include "Artefact.h"
 
 #include "Failure.h"
+#include "Processor.h"
 #include "ac/Runtime/Artefact.h"
 
 #include <algorithm>
@@ -186,17 +187,13 @@ void provideMathsLibrary() {
 
 } // namespace
 
-static void checkCpu(const Description &description, const std::string &path) {
-#if defined(__x86_64__)
-  bool missing = (description.cpu == "x86-64-v4" && !__builtin_cpu_supports("avx512vl")) ||
-                 ((description.cpu == "x86-64-v3" || description.cpu == "x86-64-v4") &&
-                  !(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")));
-  if (missing)
-    fail(AC_ERROR_FILE, "`%s` was compiled for %s, which this processor does not have: compile the model with another "
-         "--march", path.c_str(), description.cpu.c_str());
-#else
-  (void)description, (void)path;
-#endif
+static void checkProcessor(const Description &description, const std::string &path) {
+  std::string list;
+  for (const std::string &feature : missingFeatures(description.features))
+    list += (list.empty() ? "" : ", ") + feature;
+  if (!list.empty())
+    fail(AC_ERROR_FILE, "`%s` was compiled for %s, this processor lacks %s: compile the model with another --march",
+         path.c_str(), description.cpu.c_str(), list.c_str());
 }
 
 void Artefact::load(const ArtefactLayout &layout) {
@@ -225,7 +222,7 @@ void Artefact::load(const ArtefactLayout &layout) {
     fail(AC_ERROR_FILE, "`%s` is not a compiled model: it has no `%s`", file.path.c_str(),
          text ? "ac_model_run" : "ac_model_description");
   description = parseDescription(text, file.path);
-  checkCpu(description, file.path);
+  checkProcessor(description, file.path);
 }
 
 //===----------------------------------------------------------------------===//

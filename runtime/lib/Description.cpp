@@ -132,6 +132,9 @@ private:
     result.triple = unescape(fields[1]);
     if (fields.size() > 2)
       result.cpu = unescape(fields[2]);
+    if (fields.size() > 3)
+      for (std::string_view feature : split(fields[3], ','))
+        result.features.push_back(unescape(feature));
   }
 
   void parseInput(const std::vector<std::string_view> &fields) {

@@ -32,6 +32,7 @@ struct Description {
   uint64_t weightsHash = 0;
   std::string triple;
   std::string cpu;
+  std::vector<std::string> features; ///< instructions that the code may use, in LLVM's names
   std::vector<TensorDeclaration> inputs;
   std::vector<TensorDeclaration> outputs;
 };

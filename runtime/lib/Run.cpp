@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <map>
 #if defined(__x86_64__)
@@ -59,6 +60,9 @@ AcModel::AcModel(const std::string &path, const std::string &weights, int thread
 // Inputs and outputs
 //===----------------------------------------------------------------------===//
 
+/// Messages of compiled code are cut here. Nothing may be thrown through compiled code, so nothing may be allocated.
+static constexpr size_t longestMessage = 4000;
+
 AcRun::AcRun(AcModel *model)
     : model(model), callInputs(model->inputs().size()), inputs(model->inputs().size()),
       outputs(model->outputs().size()), symbolSizes(model->symbols.size()) {
@@ -69,8 +73,9 @@ AcRun::AcRun(AcModel *model)
   // Room for any rank that a model can declare, so that executions do not allocate.
   for (size_t i = 0; i < inputs.size(); ++i)
     inputs[i].dims.reserve(std::max<size_t>(1, model->inputs()[i].dims.size()));
-  for (Output &output : outputs)
-    output.dims.reserve(8);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    outputs[i].dims.reserve(std::max<size_t>(8, model->outputs()[i].dims.size()));
+  failureText.reserve(longestMessage);
   model->retain();
 }
 
@@ -279,7 +284,9 @@ void AcRun::record(AcStatus status, const char *message) {
   if (failureStatus != AC_OK)
     return;
   failureStatus = status;
-  failureText = message ? message : "the model failed without saying why";
+  if (!message)
+    message = "the model failed without saying why";
+  failureText.assign(message, strnlen(message, longestMessage));
   failed.store(true, std::memory_order_release);
 }
 
@@ -312,7 +319,8 @@ void AcRun::hostFree(AcCall *call, void *pointer) {
 void *AcRun::hostOutput(AcCall *call, int64_t index, int64_t rank, const int64_t *dims) {
   AcRun &run = of(call);
   char message[512];
-  if (index < 0 || static_cast<size_t>(index) >= run.outputs.size() || run.outputs[index].isMade || rank < 0) {
+  if (index < 0 || static_cast<size_t>(index) >= run.outputs.size() || run.outputs[index].isMade || rank < 0 ||
+      static_cast<size_t>(rank) > run.outputs[index].dims.capacity()) {
     snprintf(message, sizeof(message), "the model asked for output %lld, which it does not have or has asked for before",
              static_cast<long long>(index));
     run.record(AC_ERROR_MODEL, message);

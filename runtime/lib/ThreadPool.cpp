@@ -87,12 +87,16 @@ ThreadPool::~ThreadPool() {
   state.fetch_or(stopBit, std::memory_order_seq_cst);
   futexWake(state, INT32_MAX);
   for (std::thread &worker : workers)
-    worker.join();
+    if (workersProcess == getpid())
+      worker.join();
+    else
+      worker.detach();
 }
 
 /// Workers are made when first needed, so that opening a model to look at it, or a model of small loops, costs nothing.
 void ThreadPool::start() {
   workers.reserve(threads - 1);
+  workersProcess = getpid();
   try {
     for (int i = 1; i < threads; ++i)
       workers.emplace_back([this, i] { work(i); });

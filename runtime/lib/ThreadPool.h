@@ -75,6 +75,7 @@ private:
   /// Zero when there are more threads than cores: then spinning only takes time from those who work.
   int64_t spinNanoseconds;
   std::vector<std::thread> workers;
+  int workersProcess = 0; ///< the process that has the workers: a fork does not
   std::unique_ptr<Share[]> shares;
   std::mutex callers;
   Job *job = nullptr;

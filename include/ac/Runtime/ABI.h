@@ -17,7 +17,7 @@
 //
 //   accordion <abi version> <compiler version>
 //   weights <bytes> <xxh64 of the bytes, 16 hex digits>
-//   target <triple> <cpu>
+//   target <triple> <cpu> <feature>,<feature>,...       instructions that the code may use, in LLVM's names; optional
 //   input  <name> <element type> <dim>,<dim>,...        a dim is a number, a symbol, or `?`; `-` for rank 0
 //   output <name> <element type> <dim>,<dim>,...
 //

@@ -25,7 +25,7 @@ std::string errorOf(const std::string &text) {
 }
 
 TEST(Description, ReadsEveryFact) {
-  Description d = parseDescription("accordion\t1\t0.1.0\nweights\t4096\t00ff\ntarget\tx86_64-linux-gnu\tx86-64-v4\n"
+  Description d = parseDescription("accordion\t1\t0.1.0\nweights\t4096\t00ff\ntarget\tx86_64-linux-gnu\tx86-64-v4\tavx,fma\n"
                                    "input\ta%09b%25\tf16\tbatch,3,?\ninput\tc\tbool\t-\noutput\ty\tu64\t0\n",
                                    "m.so");
   EXPECT_EQ(d.compilerVersion, "0.1.0");
@@ -33,6 +33,7 @@ TEST(Description, ReadsEveryFact) {
   EXPECT_EQ(d.weightsHash, 255u);
   EXPECT_EQ(d.triple, "x86_64-linux-gnu");
   EXPECT_EQ(d.cpu, "x86-64-v4");
+  EXPECT_EQ(d.features, (std::vector<std::string>{"avx", "fma"}));
   ASSERT_EQ(d.inputs.size(), 2u);
   EXPECT_EQ(d.inputs[0].name, "a\tb%");
   EXPECT_EQ(d.inputs[0].type, AC_TYPE_F16);

@@ -179,12 +179,12 @@ TEST_F(TensorFilesTest, WritesNothingByHalves) {
 TEST_F(TensorFilesTest, SurvivesDamage) {
   auto tryAll = [&](const std::string &content, auto read) {
     for (size_t i = 0; i < content.size(); ++i) {
-      for (unsigned char bits : {0xff, 0x01, 0x80}) {
-        std::string copy = content;
-        copy[i] = static_cast<char>(copy[i] ^ bits);
-        put("damaged", copy);
-        errorOf([&] { read(at("damaged")); });
-      }
+      std::string copy = content;
+      copy[i] = static_cast<char>(copy[i] ^ (i % 3 ? 1 << i % 8 : 0xff));
+      put("damaged", copy);
+      errorOf([&] { read(at("damaged")); });
+      if (i % 3)
+        continue;
       put("damaged", content.substr(0, i));
       EXPECT_NE(errorOf([&] { read(at("damaged")); }), "no error") << i;
     }
