@@ -67,7 +67,8 @@ LogicalResult FunctionLowering::lowerArguments(func::FuncOp target) {
         continue;
       }
       StringAttr symbol = declared && axis < declared.size() ? dyn_cast<StringAttr>(declared[axis]) : StringAttr();
-      OpFoldResult *known = symbol && !symbol.empty() ? &symbols[symbol.getValue()] : nullptr;
+      bool named = symbol && !symbol.empty() && symbol != "?";
+      OpFoldResult *known = named ? &symbols[symbol.getValue()] : nullptr;
       // Inputs that share a symbol share the size: the runtime has checked that.
       if (known && !known->isNull()) {
         dims.push_back(*known);
@@ -132,10 +133,13 @@ LogicalResult FunctionLowering::run() {
   return success();
 }
 
-FailureOr<SmallVector<Value>> FunctionLowering::lowerBlock(Block &block) {
-  for (Operation &op : block.without_terminator())
+FailureOr<SmallVector<Value>> FunctionLowering::lowerFrom(Block &block, Block::iterator first) {
+  for (Operation &op : llvm::make_range(first, std::prev(block.end()))) {
     if (failed(lowerNode(&op)))
       anyRefused = true;
+    if (auto results = std::exchange(blockResults, std::nullopt))
+      return std::move(*results);
+  }
   SmallVector<Value> results;
   for (Value operand : block.getTerminator()->getOperands()) {
     Value lowered = lookup(operand);
@@ -146,6 +150,20 @@ FailureOr<SmallVector<Value>> FunctionLowering::lowerBlock(Block &block) {
     results.push_back(lowered);
   }
   return results;
+}
+
+std::optional<SmallVector<Value>> FunctionLowering::tryLowerAfter(Operation *op, std::string &why) {
+  bool refusedBefore = std::exchange(anyRefused, false);
+  ScopedDiagnosticHandler quiet(op->getContext(), [&](Diagnostic &diagnostic) {
+    if (why.empty())
+      why = diagnostic.str();
+    return success();
+  });
+  FailureOr<SmallVector<Value>> results = lowerFrom(*op->getBlock(), std::next(op->getIterator()));
+  bool refused = std::exchange(anyRefused, refusedBefore);
+  if (failed(results) || refused)
+    return std::nullopt;
+  return std::move(*results);
 }
 
 LogicalResult FunctionLowering::lowerNode(Operation *op) {

@@ -33,7 +33,11 @@ public:
   LogicalResult run();
 
   /// Lowers a block's operations in place of the terminator, whose operands it returns.
-  FailureOr<SmallVector<Value>> lowerBlock(Block &block);
+  FailureOr<SmallVector<Value>> lowerBlock(Block &block) { return lowerFrom(block, block.begin()); }
+  /// Lowers what follows `op` in its block, without reporting anything: if it is refused, `why` is set.
+  std::optional<SmallVector<Value>> tryLowerAfter(Operation *op, std::string &why);
+  /// Makes the block that is being lowered yield `values`, passing over the rest of it.
+  void finishBlock(ValueRange values) { blockResults = SmallVector<Value>(values); }
 
   Value lookup(Value original) const { return values.lookup(original); }
   void map(Value original, Value lowered) { values[original] = lowered; }
@@ -43,12 +47,14 @@ public:
 
 private:
   LogicalResult lowerArguments(func::FuncOp target);
+  FailureOr<SmallVector<Value>> lowerFrom(Block &block, Block::iterator first);
   LogicalResult lowerNode(Operation *op);
 
   func::FuncOp source;
   const LoweringTable &table;
   DenseMap<Value, Value> values;
   bool anyRefused = false;
+  std::optional<SmallVector<Value>> blockResults;
 };
 
 } // namespace mlir::ac

@@ -223,6 +223,18 @@ LogicalResult Node::refuse(const Twine &why) const { return emitError(op->getLoc
 
 void Node::require(Value condition, const Twine &message) const { emit.require(condition, describe(message)); }
 
+std::optional<SmallVector<Value>> Node::tryLowerRest(std::string &why) {
+  auto loc = emit.getLoc();
+  std::optional<SmallVector<Value>> results = function.tryLowerAfter(op, why);
+  emit.setLoc(loc);
+  return results;
+}
+
+LogicalResult Node::finishBlock(ValueRange values) {
+  function.finishBlock(values);
+  return success();
+}
+
 FailureOr<SmallVector<Value>> Node::lowerRegion(unsigned i, ValueRange arguments) {
   Block &block = op->getRegion(i).front();
   if (block.getNumArguments() != arguments.size())

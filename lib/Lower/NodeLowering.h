@@ -95,6 +95,11 @@ public:
   /// Lowers the body of region `i` at the current insertion point with `arguments` for its block arguments, and returns
   /// what it yields. Values of enclosing scopes are captured.
   FailureOr<SmallVector<Value>> lowerRegion(unsigned i, ValueRange arguments);
+  /// Lowers what follows this node in its block at the current insertion point and returns what the block yields, or
+  /// nothing if it cannot be lowered as things stand; then `why` says why.
+  std::optional<SmallVector<Value>> tryLowerRest(std::string &why);
+  /// Ends the lowering of this node's block, which yields `values`: the rest has been lowered by `tryLowerRest`.
+  LogicalResult finishBlock(ValueRange values);
   Region &region(unsigned i) const { return op->getRegion(i); }
 
 private:

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
+#include <optional>
 
 using namespace mlir;
 using namespace mlir::ac;
@@ -16,19 +17,18 @@ using namespace mlir::ac;
 static constexpr int64_t kMaxScalars = 8;
 
 namespace {
-/// The results of both branches of an `If` as they leave it.
+/// The results of two branches as they leave an `scf.if`.
 class Merge {
 public:
-  Merge(Node &node, scf::IfOp trial) : node(node), emit(node.emit), trial(trial) {}
+  Merge(Emitter &emit, scf::IfOp trial) : emit(emit), trial(trial) {}
 
-  /// Adds what the branches give for one output; the builder of each branch stands at its end.
-  LogicalResult add(unsigned output, Value thenValue, Value elseValue);
-  /// Makes the operation, and sets the node's outputs.
-  void finish(Value condition);
+  /// Adds what the branches give for one result; ranks and element types agree.
+  void add(Value thenValue, Value elseValue);
+  /// Makes the operation and returns its results.
+  SmallVector<Value> finish();
 
 private:
   struct Output {
-    unsigned number;
     RankedTensorType type;
     bool asScalars;
     unsigned first;
@@ -53,7 +53,6 @@ private:
                       !trial.getElseRegion().isAncestor(value.getParentRegion()));
   }
 
-  Node &node;
   Emitter &emit;
   scf::IfOp trial;
   SmallVector<Value> yields[2];
@@ -63,12 +62,14 @@ private:
 };
 } // namespace
 
-LogicalResult Merge::add(unsigned output, Value thenValue, Value elseValue) {
+/// Whether one type fits both.
+static bool agree(Value a, Value b) {
+  return Emitter::rank(a) == Emitter::rank(b) && Emitter::elementType(a) == Emitter::elementType(b);
+}
+
+void Merge::add(Value thenValue, Value elseValue) {
   RankedTensorType thenType = Emitter::type(thenValue), elseType = Emitter::type(elseValue);
-  if (thenType.getRank() != elseType.getRank() || thenType.getElementType() != elseType.getElementType())
-    return node.refuse("output " + Twine(output) + " is " + typeText(thenType) + " from then_branch but " +
-                       typeText(elseType) + " from else_branch; rank and element type must agree");
-  Output merged{output, {}, false, 0, {}, {}};
+  Output merged{{}, false, 0, {}, {}};
   Dims thenDims = emit.dims(thenValue), elseDims = emit.dims(elseValue);
   RankedTensorType staticType = Emitter::tensorType(thenDims, thenType.getElementType());
   if (Emitter::same(thenDims, elseDims) && staticType.hasStaticShape() && thenType == elseType) {
@@ -85,7 +86,7 @@ LogicalResult Merge::add(unsigned output, Value thenValue, Value elseValue) {
       for (auto [a, b] : llvm::zip(thenElements, elseElements))
         yield(a, b);
       outputs.push_back(merged);
-      return success();
+      return;
     }
   }
   for (auto [a, b] : llvm::zip(thenDims, elseDims)) {
@@ -114,32 +115,65 @@ LogicalResult Merge::add(unsigned output, Value thenValue, Value elseValue) {
   };
   merged.first = yield(in(0, [&] { return cast(thenValue); }), in(1, [&] { return cast(elseValue); }));
   outputs.push_back(merged);
-  return success();
 }
 
-void Merge::finish(Value condition) {
-  auto merged = scf::IfOp::create(emit, TypeRange(ValueRange(yields[0])), condition, /*addThenBlock=*/false,
-                                  /*addElseBlock=*/false);
+SmallVector<Value> Merge::finish() {
+  auto merged = scf::IfOp::create(emit, TypeRange(ValueRange(yields[0])), trial.getCondition(),
+                                  /*addThenBlock=*/false, /*addElseBlock=*/false);
   for (unsigned branch : {0u, 1u}) {
     in(branch, [&] { return scf::YieldOp::create(emit, yields[branch]), Value(); });
     merged->getRegion(branch).takeBody(trial->getRegion(branch));
   }
   trial.erase();
   emit.setInsertionPointAfter(merged);
+  SmallVector<Value> results;
   for (Output &output : outputs) {
-    if (output.asScalars) {
-      node.setOutput(output.number,
-                     emit.withDims(emit.fromElements(output.type.getShape(), output.type.getElementType(),
-                                                     merged.getResults().slice(output.first,
-                                                                               output.type.getNumElements())),
-                                   output.dims));
-      continue;
-    }
-    for (auto [size, result] : llvm::zip(output.dims, output.dimResults))
-      if (result >= 0)
-        size = merged.getResult(result);
-    node.setOutput(output.number, emit.withDims(merged.getResult(output.first), output.dims));
+    Value result = merged.getResult(output.first);
+    if (output.asScalars)
+      result = emit.fromElements(output.type.getShape(), output.type.getElementType(),
+                                 merged.getResults().slice(output.first, output.type.getNumElements()));
+    else
+      for (auto [size, number] : llvm::zip(output.dims, output.dimResults))
+        if (number >= 0)
+          size = merged.getResult(number);
+    results.push_back(emit.withDims(result, output.dims));
   }
+  return results;
+}
+
+/// Branches that give results of different ranks: no value can be both, so each branch goes on with all that follows in
+/// the block. Where only one of them can, the run checks that it is the one taken (exporters write such a branch around
+/// a `Squeeze` that always happens).
+static LogicalResult lowerApart(Node &node, scf::IfOp trial, ArrayRef<SmallVector<Value>> values, const Twine &what) {
+  Emitter &emit = node.emit;
+  std::optional<SmallVector<Value>> rest[2];
+  std::string why[2];
+  for (unsigned branch : {0u, 1u}) {
+    OpBuilder::InsertionGuard guard(emit);
+    emit.setInsertionPointToEnd(&trial->getRegion(branch).front());
+    (void)node.finish(values[branch]);
+    rest[branch] = node.tryLowerRest(why[branch]);
+  }
+  if (rest[0] && rest[1] && llvm::all_of(llvm::zip(*rest[0], *rest[1]), [](auto pair) {
+        return agree(std::get<0>(pair), std::get<1>(pair));
+      })) {
+    Merge merge(emit, trial);
+    for (auto [a, b] : llvm::zip(*rest[0], *rest[1]))
+      merge.add(a, b);
+    return node.finishBlock(merge.finish());
+  }
+  Value condition = trial.getCondition();
+  emit.discard(trial);
+  if (!rest[0] == !rest[1])
+    return node.refuse(what + (rest[0] ? "" : "; with neither can the rest of the graph be lowered: " + why[0]));
+  unsigned taken = rest[0] ? 0 : 1;
+  Value holds = condition;
+  if (taken == 1)
+    holds = arith::XOrIOp::create(emit, condition, emit.constant(emit.getI1Type(), 1));
+  node.require(holds, what + ", of which the rest of the graph takes only the " + (taken ? "latter" : "former") + ": " +
+                          why[1 - taken]);
+  auto lowered = node.lowerRegion(taken, {});
+  return failed(lowered) ? failure() : node.finish(*lowered);
 }
 
 /// Region 0 is `then_branch`, region 1 `else_branch`.
@@ -176,16 +210,21 @@ static LogicalResult lowerIf(Node &node) {
     emit.discard(trial);
     return failure();
   }
-  Merge merge(node, trial);
+  Merge merge(emit, trial);
+  SmallVector<unsigned> wanted;
   for (unsigned i = 0; i < node.numOutputs(); ++i) {
     if (!node.wantsOutput(i))
       continue;
-    if (failed(merge.add(i, values[0][i], values[1][i]))) {
-      emit.discard(trial);
-      return failure();
-    }
+    wanted.push_back(i);
+    if (!agree(values[0][i], values[1][i]))
+      return lowerApart(node, trial, values,
+                        "output " + Twine(i) + " is " + typeText(values[0][i].getType()) + " from then_branch but " +
+                            typeText(values[1][i].getType()) + " from else_branch");
   }
-  merge.finish(condition);
+  for (unsigned i : wanted)
+    merge.add(values[0][i], values[1][i]);
+  for (auto [i, value] : llvm::zip(wanted, merge.finish()))
+    node.setOutput(i, value);
   return success();
 }
 
