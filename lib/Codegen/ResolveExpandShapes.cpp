@@ -51,8 +51,8 @@ void resolve(memref::ExpandShapeOp op) {
   for (auto [axis, size] : llvm::enumerate(sizes))
     if (type.isDynamicDim(axis))
       size = getValueOrCreateConstantIndexOp(b, loc, size);
-  OpFoldResult offset = ShapedType::isDynamic(typeOffset) ? OpFoldResult(metadata.getOffset())
-                                                          : OpFoldResult(b.getIndexAttr(typeOffset));
+  OpFoldResult offset =
+      ShapedType::isDynamic(typeOffset) ? OpFoldResult(metadata.getOffset()) : OpFoldResult(b.getIndexAttr(typeOffset));
   Value result = memref::ReinterpretCastOp::create(b, loc, type, metadata.getBaseBuffer(), offset, sizes, strides);
   op.getResult().replaceAllUsesWith(result);
   op.erase();

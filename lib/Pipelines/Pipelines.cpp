@@ -72,6 +72,7 @@ void mlir::ac::buildCodegenPipeline(OpPassManager &pm) {
   addCleanup(pm);
   pm.addPass(createOutlineKernels());
   pm.addPass(createApproximateMath());
+  pm.addPass(createNarrowFloats());
   addCleanup(pm);
   pm.addPass(createConvertVectorToSCFPass());
   pm.addPass(createSCFToControlFlowPass());
