@@ -15,7 +15,7 @@
 namespace mlir::ac {
 
 /// The services of `AcHost`, in the order of its fields.
-enum class HostService : int { Alloc = 0, Free = 1, ParallelFor = 2, Output = 3, Fail = 4, FailLater = 5 };
+enum class HostService : int { Alloc = 0, Free = 1, ParallelFor = 2, Output = 3, Fail = 4, FailLater = 5, Mark = 6 };
 
 /// Calls a service: loads its address from the table that `call` points to.
 LLVM::CallOp createHostCall(ImplicitLocOpBuilder &b, HostService service, Value call, ValueRange arguments,

@@ -8,6 +8,7 @@
 #include "Codegen/Passes.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/StringExtras.h"
 
 namespace mlir::ac {
 #define GEN_PASS_DEF_OUTLINEKERNELS
@@ -33,6 +34,20 @@ std::string kernelName(Location loc, unsigned number) {
     for (char c : node.getName().getValue().take_back(48))
       name += name.size() == 10 ? '_' : llvm::isAlnum(c) ? c : '_';
   return name;
+}
+
+/// The ONNX nodes that a loop computes, for profiles: `Conv_0 + Relu_1`.
+std::string nodeNames(Location loc) {
+  llvm::SetVector<StringRef> names;
+  loc->walk([&](Location part) {
+    auto node = dyn_cast<NameLoc>(part);
+    if (node)
+      names.insert(node.getName().getValue());
+    return node ? WalkResult::skip() : WalkResult::advance();
+  });
+  constexpr size_t shown = 4;
+  std::string text = llvm::join(names.getArrayRef().take_front(shown), " + ");
+  return names.size() > shown ? text + " + " + std::to_string(names.size() - shown) + " more" : text;
 }
 
 struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
@@ -105,6 +120,8 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
     Value address = func::ConstantOp::create(b, b.getFunctionType({pointer, b.getI64Type(), b.getI64Type()}, {}),
                                              FlatSymbolRefAttr::get(context, known->second));
     address = UnrealizedConversionCastOp::create(b, TypeRange{pointer}, ValueRange{address}).getResult(0);
+    if (std::string names = nodeNames(op.getLoc()); !names.empty())
+      createHostCall(b, HostService::Mark, call, {createText(b, module, names)});
     createHostCall(b, HostService::ParallelFor, call,
                    {address, closure, arith::IndexCastOp::create(b, b.getI64Type(), op.getCount()),
                     arith::IndexCastOp::create(b, b.getI64Type(), op.getGrain())});

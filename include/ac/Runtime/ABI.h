@@ -65,8 +65,8 @@ typedef struct AcHost {
   /// Records an error from inside a parallel task, where unwinding is impossible; the run ends with it at the next
   /// return to `parallel_for`'s caller.
   void (*fail_later)(AcCall *call, const char *message);
-  /// Only called by code that was compiled for profiling, outside of parallel tasks: what follows belongs to the ONNX
-  /// node of this name (a static string).
+  /// What follows, until the next mark or the end of the run, belongs to the ONNX node of this name (a static string).
+  /// Called outside of parallel tasks.
   void (*mark)(AcCall *call, const char *node);
 } AcHost;
 
