@@ -14,6 +14,15 @@
 
 include "mlir/Pass/PassBase.td"
 
+def FoldTransposes : Pass<"ac-fold-transposes", "::mlir::ModuleOp"> {
+  let summary = "Transpose weights while compiling";
+  let description = [{
+    A `linalg.transpose` of a constant, possibly reshaped, becomes a constant: recurrent weights arrive in the other
+    orientation than products read them. Small splat constants are left to the canonicaliser.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 def FuseElementwise : Pass<"ac-fuse-elementwise", "::mlir::ModuleOp"> {
   let summary = "Fuse chains of elementwise operations into one loop nest";
   let description = [{

@@ -38,6 +38,9 @@ void mlir::ac::buildLowerPipeline(OpPassManager &pm) {
 }
 
 void mlir::ac::buildKernelsPipeline(OpPassManager &pm) {
+  pm.addPass(createFoldTransposes());
+  // What a loop's body computes from constants and captures alone is computed once, before it.
+  pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(createLinalgGeneralizeNamedOpsPass());
   pm.addPass(createFuseElementwise());
   addCleanup(pm);
