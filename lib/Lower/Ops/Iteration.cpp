@@ -259,32 +259,48 @@ void IterationEmitter::carry(Type type, Value initial, Value next) {
   nexts.push_back(next);
 }
 
-/// The value whose buffer `value` is computed into, step by step, or is a view of.
+/// The value whose buffer `value` is computed into, step by step, or is a view of; null if that is not clear.
 static Value getDestination(Value value) {
   while (auto result = dyn_cast<OpResult>(value)) {
     Operation *op = result.getOwner();
-    if (auto destination = dyn_cast<DestinationStyleOpInterface>(op))
+    if (auto destination = dyn_cast<DestinationStyleOpInterface>(op)) {
       value = destination.getTiedOpOperand(result)->get();
-    else if (isa<tensor::CastOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+    } else if (auto copy = dyn_cast<bufferization::MaterializeInDestinationOp>(op)) {
+      value = copy.getDest();
+    } else if (isa<tensor::CastOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op)) {
       value = op->getOperand(0);
-    else
-      break;
+    } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+      unsigned number = result.getResultNumber();
+      if (getDestination(loop.getYieldedValues()[number]) != loop.getRegionIterArg(number))
+        return {};
+      value = loop.getInitArgs()[number];
+    } else {
+      return isa<tensor::EmptyOp>(op) ? value : Value();
+    }
   }
   return value;
 }
 
 /// Has fresh tensors copied into the buffers in which their predecessors came, so that these serve for the whole loop.
-/// A buffer that two of them share, or that is not made by the body, is left alone: it could be read after it was
-/// written over. The copy goes once the producer writes there directly.
+/// The copy goes once the producer writes there directly. Nothing is done where one of these buffers could be read after
+/// it was written over: all tensors must be fresh, each in a buffer of its own, or written over their predecessors.
 void IterationEmitter::writeBack() {
   SmallVector<Value> destinations;
-  for (auto [i, tensor] : llvm::enumerate(tensors))
-    destinations.push_back(tensor.isScalar() ? Value() : getDestination(nexts[i]));
   for (auto [i, tensor] : llvm::enumerate(tensors)) {
-    if (!tensor.isFixed() || !destinations[i] || !destinations[i].getDefiningOp<tensor::EmptyOp>() ||
-        destinations[i].getParentBlock() != body || llvm::count(destinations, destinations[i]) != 1)
+    if (tensor.isScalar())
       continue;
-    nexts[i] = bufferization::MaterializeInDestinationOp::create(emit, nexts[i], body->getArgument(1 + i)).getResult();
+    Value destination = getDestination(nexts[i]);
+    if (!destination || llvm::is_contained(destinations, destination))
+      return;
+    bool isFresh = destination.getDefiningOp<tensor::EmptyOp>() && destination.getParentBlock() == body;
+    if (!isFresh && destination != body->getArgument(1 + i))
+      return;
+    destinations.push_back(destination);
+  }
+  for (auto [i, tensor] : llvm::enumerate(tensors)) {
+    Value argument = body->getArgument(1 + i);
+    if (tensor.isFixed() && !tensor.isScalar() && getDestination(nexts[i]) != argument)
+      nexts[i] = bufferization::MaterializeInDestinationOp::create(emit, nexts[i], argument).getResult();
   }
 }
 
