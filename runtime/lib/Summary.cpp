@@ -117,15 +117,25 @@ static void addTensors(std::string &text, const char *title, const std::vector<T
     text += "  none\n";
 }
 
+static std::string sizeText(uint64_t bytes) {
+  double size = static_cast<double>(bytes);
+  return bytes == 0      ? "none"
+         : bytes < 10000 ? format("%.0f bytes", size)
+         : size < 1e6    ? format("%.1f kB", size / 1e3)
+         : size < 1e9    ? format("%.1f MB", size / 1e6)
+                         : format("%.2f GB", size / 1e9);
+}
+
 std::string modelSummary(const AcModel &model) {
   const Description &description = model.artefact.description;
   std::string text;
   addTensors(text, "inputs", description.inputs);
   addTensors(text, "outputs", description.outputs);
-  text += format("weights: %.1f MB", static_cast<double>(description.weightsSize) / 1e6);
+  text += "weights: " + sizeText(description.weightsSize);
   if (!model.artefact.weightsPath.empty())
     text += " in " + model.artefact.weightsPath;
-  text += format(" (xxh64 %016llx)\n", static_cast<unsigned long long>(description.weightsHash));
+  text += description.weightsSize ? format(" (xxh64 %016llx)\n", static_cast<unsigned long long>(description.weightsHash))
+                                  : "\n";
   text += "target: " + (description.triple.empty() ? std::string("unknown") : description.triple) +
           (description.cpu.empty() ? "" : ", " + description.cpu) + "\n";
   text += "compiler: " + (description.compilerVersion.empty() ? std::string("unknown") : description.compilerVersion) +
