@@ -53,7 +53,9 @@ if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/.key" 2>/dev/null)" != "$key" 
   rm -rf "$venv"
   python3 -m venv "$venv"
   for file in $requirements; do
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$file"
+    # Of Halide only the C++ SDK is used, not what its Python side depends on.
+    case $file in *halide*) alone=--no-deps ;; *) alone= ;; esac
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check $alone -r "$file"
   done
   echo "$key" >"$venv/.key"
 fi

@@ -21,3 +21,4 @@ separate_arguments(LLVM_DEFINITIONS_LIST NATIVE_COMMAND ${LLVM_DEFINITIONS})
 add_definitions(${LLVM_DEFINITIONS_LIST})
 # The Python that `setup.sh` prepared runs the generators and the tests.
 set(Python_EXECUTABLE ${ACCORDION_DEPS_DIR}/venv/bin/python CACHE FILEPATH "Python of the virtual environment")
+include(AccordionHalide)
