@@ -60,10 +60,21 @@ static ParseResult parseTypes(OpAsmParser &parser, const Operands &operands, Ope
   return success();
 }
 
+/// An attribute of a wrong kind would be dropped when the op is made.
+static ParseResult checkAttributes(OpAsmParser &parser, SMLoc loc, OperationState &result) {
+  std::optional<RegisteredOperationName> info = result.name.getRegisteredInfo();
+  if (!info)
+    return success();
+  return info->verifyInherentAttrs(result.attributes, [&] {
+    return parser.emitError(loc) << "'" << result.name.getStringRef() << "' op ";
+  });
+}
+
 ParseResult mlir::onnx::detail::parseOp(OpAsmParser &parser, OperationState &result) {
   Operands operands;
+  SMLoc start = parser.getNameLoc();
   if (parser.parseOperandList(operands, OpAsmParser::Delimiter::Paren) ||
-      parser.parseOptionalAttrDict(result.attributes))
+      parser.parseOptionalAttrDict(result.attributes) || checkAttributes(parser, start, result))
     return failure();
   return parseTypes(parser, operands, result);
 }
@@ -76,8 +87,9 @@ void mlir::onnx::detail::printOp(Operation *op, OpAsmPrinter &p) {
 
 ParseResult mlir::onnx::detail::parseRegionOp(OpAsmParser &parser, OperationState &result) {
   Operands operands;
+  SMLoc start = parser.getNameLoc();
   if (parser.parseOperandList(operands, OpAsmParser::Delimiter::Paren) ||
-      parser.parseOptionalAttrDictWithKeyword(result.attributes))
+      parser.parseOptionalAttrDictWithKeyword(result.attributes) || checkAttributes(parser, start, result))
     return failure();
   SmallVector<OpAsmParser::Argument> arguments;
   do {

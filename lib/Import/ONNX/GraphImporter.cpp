@@ -253,6 +253,10 @@ void GraphImporter::importNode(NodeProto &node, Scope &scope) {
   for (size_t i = 0; i < graphs.size(); ++i)
     state.addRegion();
   Operation *op = builder.create(state);
+  // An attribute of a wrong kind is dropped when the op is made.
+  for (NamedAttribute attribute : state.attributes)
+    if (!op->getAttr(attribute.getName()))
+      throw ImportError("attribute `" + attribute.getName().str() + "` is of another kind than its operator wants");
   for (size_t i = 0; i < graphs.size(); ++i) {
     auto it = llvm::find_if(*node.mutable_attribute(), [&](const auto &attribute) { return attribute.name() == graphs[i]; });
     if (it != node.mutable_attribute()->end())

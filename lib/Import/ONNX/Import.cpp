@@ -100,7 +100,8 @@ OwningOpRef<ModuleOp> mlir::ac::importONNX(StringRef path, MLIRContext *context,
 
 OwningOpRef<ModuleOp> mlir::ac::importONNXBytes(StringRef bytes, StringRef baseDir, MLIRContext *context,
                                                 const ImportOptions &options, StringRef name) {
-  // Text begins with the model's properties in angle brackets; a protobuf never begins with a blank or `<`.
-  bool isText = bytes.ltrim(" \t\r\n").starts_with("<") || bytes.ltrim(" \t\r\n").starts_with("//");
+  // Text begins with a comment or the model's properties in angle brackets, a protobuf never with one of these.
+  StringRef start = bytes.ltrim(" \t\r\n");
+  bool isText = start.starts_with("<") || start.starts_with("#");
   return import(bytes, isText, baseDir, name, context, options);
 }

@@ -166,7 +166,20 @@ void checkTensors(ModelProto &model, ExternalData &external) {
   });
 }
 
-void check(const ModelProto &model, const std::string &baseDir) {
+void check(ModelProto &model, const std::string &baseDir) {
+  // The checker wants a shape of every input and output, many exporters leave it out: a stand-in passes.
+  std::vector<std::pair<::onnx::ValueInfoProto *, TypeProto>> withoutShape;
+  walkGraphs(*model.mutable_graph(), [&](GraphProto &graph) {
+    for (auto *values : {graph.mutable_input(), graph.mutable_output()})
+      for (auto &value : *values)
+        if (!value.has_type() || value.type().value_case() == TypeProto::VALUE_NOT_SET ||
+            (value.type().has_tensor_type() && !value.type().tensor_type().has_shape())) {
+          withoutShape.push_back({&value, value.type()});
+          value.mutable_type()->mutable_tensor_type()->mutable_shape();
+          if (!value.type().tensor_type().has_elem_type())
+            value.mutable_type()->mutable_tensor_type()->set_elem_type(::onnx::TensorProto::FLOAT);
+        }
+  });
   ::onnx::checker::CheckerContext context;
   // Up to version 3 initialisers had to be inputs too. Files that forget it are harmless.
   context.set_ir_version(std::max<int>(model.ir_version(), 4));
@@ -180,6 +193,8 @@ void check(const ModelProto &model, const std::string &baseDir) {
   ::onnx::checker::check_graph(model.graph(), context, scope);
   if (model.ir_version() >= 8)
     ::onnx::checker::check_model_local_functions(model, context, scope);
+  for (auto &[value, type] : withoutShape)
+    *value->mutable_type() = type;
 }
 
 void fixDimensions(ModelProto &model, const std::map<std::string, int64_t> &dims) {
