@@ -336,6 +336,16 @@ void *AcRun::hostOutput(AcCall *call, int64_t index, int64_t rank, const int64_t
   }
   size_t needed = static_cast<size_t>(*bytes);
   if (output.callers) {
+    // Whoever brings a buffer relies on the declared shape to read it.
+    bool isAsDeclared = static_cast<size_t>(rank) == declared.dims.size();
+    for (int64_t i = 0; isAsDeclared && i < rank; ++i)
+      isAsDeclared = declared.dims[i] < 0 || declared.dims[i] == dims[i];
+    if (!isAsDeclared) {
+      snprintf(message, sizeof(message), "output `%.300s` does not have the shape that the model declares for it",
+               declared.name.c_str());
+      run.record(AC_ERROR_OUTPUT, message);
+      run.leave();
+    }
     if (needed > output.callersBytes) {
       snprintf(message, sizeof(message), "output `%.300s` needs %zu bytes, the buffer given for it has %zu",
                declared.name.c_str(), needed, output.callersBytes);

@@ -191,6 +191,21 @@ TEST_F(ApiTest, WritesToTheCallersBuffer) {
   EXPECT_EQ(ac_run_set_output(session.run, 2, buffer.data(), 8), AC_ERROR_ARGUMENT);
 }
 
+TEST_F(ApiTest, ChecksTheDeclaredShapeForTheCallersBuffer) {
+  Session session(model);
+  int64_t count = 0;
+  ASSERT_EQ(ac_run_set_output(session.run, 1, &count, sizeof(count)), AC_OK);
+  ASSERT_EQ(session.execute(7, 0), AC_OK);
+  EXPECT_EQ(count, 7);
+  EXPECT_EQ(session.execute(7, 12), AC_ERROR_OUTPUT);
+  EXPECT_STREQ(ac_last_error(), "output `count` does not have the shape that the model declares for it");
+  ASSERT_EQ(ac_run_set_output(session.run, 1, nullptr, 0), AC_OK);
+  ASSERT_EQ(session.execute(7, 12), AC_OK);
+  AcTensor tensor;
+  ASSERT_EQ(ac_run_output(session.run, 1, &tensor), AC_OK);
+  EXPECT_EQ(tensor.rank, 1);
+}
+
 TEST_F(ApiTest, RunsOnSeveralThreadsAtOnce) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
