@@ -30,6 +30,8 @@ protected:
 
   std::string at(const std::string &name) const { return folder + "/" + name; }
   void put(const std::string &name, const std::string &content) const {
+    // A new file each time: some file systems flush one that is overwritten.
+    std::filesystem::remove(at(name));
     std::ofstream(at(name), std::ios::binary) << content;
   }
   std::string get(const std::string &name) const {
