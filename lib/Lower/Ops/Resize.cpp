@@ -9,7 +9,7 @@
 // `nearest` has one source index per position, and all axes are read in one pass; the other modes have a first index
 // and the weights of the elements from there on, and take one pass per axis. The weights are a kernel around the
 // position's coordinate in the input; antialiasing stretches the kernel where the axis shrinks. Indices out of bounds
-// repeat the edge. Repeating every element a whole number of times is a broadcast.
+// repeat the edge. Repeating every element a whole number of times is one affine read.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"
@@ -295,19 +295,19 @@ bool Resizing::repeatsWhole() {
 }
 
 Value Resizing::repeat() {
-  Dims apart, repeated, result = emit.dims(x);
-  for (auto [index, size] : llvm::enumerate(emit.dims(x))) {
-    apart.push_back(size);
-    repeated.push_back(size);
-    for (const ResizedAxis &axis : axes) {
-      if (axis.axis != static_cast<int64_t>(index))
-        continue;
-      apart.push_back(emit.dimension(1));
-      repeated.push_back(emit.dimension(static_cast<int64_t>(*axis.constantScale)));
-      result[index] = axis.output;
-    }
+  Dims result = emit.dims(x);
+  unsigned rank = result.size();
+  SmallVector<AffineExpr> read;
+  for (unsigned i = 0; i < rank; ++i)
+    read.push_back(emit.getAffineDimExpr(i));
+  for (const ResizedAxis &axis : axes) {
+    result[axis.axis] = axis.output;
+    read[axis.axis] = read[axis.axis].floorDiv(static_cast<int64_t>(*axis.constantScale));
   }
-  return emit.reshape(emit.broadcastTo(emit.reshape(x, apart), repeated), result);
+  SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
+  return emit.generic(x, AffineMap::get(rank, 0, read, emit.getContext()), emit.empty(result, Emitter::elementType(x)),
+                      emit.getMultiDimIdentityMap(rank), iterators,
+                      [](OpBuilder &, Location, ValueRange v) { return v[0]; });
 }
 
 FailureOr<Value> Resizing::pickNearest() {
