@@ -1,0 +1,16 @@
+// RUN: ac-opt %s --ac-kernels --dump-pass-pipeline 2>&1 | FileCheck %s --strict-whitespace --match-full-lines
+// Written by build_tools/update_pipeline_tests.py.
+
+// CHECK:builtin.module(
+// CHECK-NEXT:  ac-fold-transposes,
+// CHECK-NEXT:  loop-invariant-code-motion,
+// CHECK-NEXT:  linalg-generalize-named-ops,
+// CHECK-NEXT:  ac-fuse-elementwise,
+// CHECK-NEXT:  canonicalize{  max-iterations=10 max-num-rewrites=-1 region-simplify=normal test-convergence=false top-down=true},
+// CHECK-NEXT:  cse,
+// CHECK-NEXT:  ac-fuse-epilogues,
+// CHECK-NEXT:  ac-prepack-weights,
+// CHECK-NEXT:  canonicalize{  max-iterations=10 max-num-rewrites=-1 region-simplify=normal test-convergence=false top-down=true},
+// CHECK-NEXT:  cse
+// CHECK-NEXT:)
+module {}

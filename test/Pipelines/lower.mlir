@@ -1,0 +1,9 @@
+// RUN: ac-opt %s --ac-lower --dump-pass-pipeline 2>&1 | FileCheck %s --strict-whitespace --match-full-lines
+// Written by build_tools/update_pipeline_tests.py.
+
+// CHECK:builtin.module(
+// CHECK-NEXT:  ac-lower-onnx,
+// CHECK-NEXT:  canonicalize{  max-iterations=10 max-num-rewrites=-1 region-simplify=normal test-convergence=false top-down=true},
+// CHECK-NEXT:  cse
+// CHECK-NEXT:)
+module {}

@@ -1,0 +1,8 @@
+// RUN: ac-opt %s --ac-optimize --dump-pass-pipeline 2>&1 | FileCheck %s --strict-whitespace --match-full-lines
+// Written by build_tools/update_pipeline_tests.py.
+
+// CHECK:builtin.module(
+// CHECK-NEXT:  ac-fold-constants{max-growth=8},
+// CHECK-NEXT:  symbol-dce
+// CHECK-NEXT:)
+module {}
