@@ -72,22 +72,22 @@ struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
     // The set, in order, and which of its members have a large constant behind them.
     llvm::SetVector<Operation *> foldable;
     llvm::DenseSet<Operation *> large;
-    auto &body = function.getBody().front();
-    for (Operation &op : body) {
+    // Subgraphs too: what is constant there is constant anywhere.
+    function.walk<WalkOrder::PreOrder>([&](Operation *op) {
       auto fromConstant = [&](Value operand) {
         Operation *definition = operand.getDefiningOp();
         return definition && (isConstant(definition) || foldable.contains(definition));
       };
-      if (!llvm::all_of(op.getOperands(), fromConstant) || !mayFold(&op))
-        continue;
-      foldable.insert(&op);
-      for (Value operand : op.getOperands()) {
+      if (!llvm::all_of(op->getOperands(), fromConstant) || !mayFold(op))
+        return;
+      foldable.insert(op);
+      for (Value operand : op->getOperands()) {
         auto type = dyn_cast<RankedTensorType>(operand.getType());
         if (large.contains(operand.getDefiningOp()) ||
             (type && type.hasStaticShape() && type.getNumElements() > kSmall))
-          large.insert(&op);
+          large.insert(op);
       }
-    }
+    });
     SmallVector<Value> leaving;
     for (Operation *op : foldable)
       if (large.contains(op))
