@@ -5,12 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// NonMaxSuppression, greedily: of the boxes left, the one with the best score is chosen, and those that overlap it too
-// much are dropped, until there are enough or none is left.
+// NonMaxSuppression, greedily: boxes come from a heap in the order of their scores, and one is chosen unless it
+// overlaps one chosen before too much, until there are enough or none is left.
 //
 //===----------------------------------------------------------------------===//
-#include "Lower/Ops/Positions.h"
 #include "Lower/Ops/Scalars.h"
+#include "Lower/Ops/Sorting.h"
 
 using namespace mlir;
 using namespace mlir::ac;
@@ -68,55 +68,67 @@ static LogicalResult lowerNonMaxSuppression(Node &node) {
   Type i64 = emit.getI64Type();
   Dims capacity{emit.product({batches, classes, wanted}), emit.dimension(3)};
   Value countValue = emit.asValue(count), wantedValue = emit.asValue(wanted);
-  IndexMath outer(emit);
-  SmallVector<Value> start{emit.empty(capacity, i64), emit.empty(count, emit.getI1Type()), outer.index(0)};
+  IndexMath math(emit);
+  Value levels = Heap::height(emit, count);
+  SmallVector<Value> start{emit.empty(capacity, i64), emit.empty(count, Emitter::elementType(scores)),
+                           emit.empty(count, i64), math.index(0)};
   auto perClass = [&](IndexMath &math, ValueRange at, ValueRange carried) {
-    Value batch = at[0], label = at[1];
-    auto score = [&](IndexMath &math, Value i) { return math.load(scores, {batch, label, i}); };
-    Value left =
-        loopNest(math.b, math.loc, countValue, carried[1], [&](IndexMath &math, ValueRange i, ValueRange left) {
+    Value batch = at[0], label = at[1], one = math.index(1), zero = math.index(0);
+    auto place = [](Value position) { return SmallVector<Value>{position}; };
+    Heap heap(Order{/*largestFirst=*/true, /*isUnsigned=*/false}, /*earliestOnTop=*/true, place);
+    // The candidates, best on top. A box that is none is written as well, and then written over.
+    SmallVector<Value> none{zero, carried[1], carried[2]};
+    SmallVector<Value> found =
+        loopNest(math.b, math.loc, countValue, none, [&](IndexMath &math, ValueRange i, ValueRange carried) {
           Scalars s(math.b, math.loc);
-          Value fits =
-              scoreThreshold ? s.greater(score(math, i[0]), scoreThreshold) : s.constantInt(math.b.getI1Type(), 1);
-          return SmallVector<Value>{math.store(fits, left[0], i)};
-        })[0];
-    // Once nothing is found, the remaining rounds look at no box.
-    auto round = [&](IndexMath &math, ValueRange, ValueRange carried) {
-      Value rows = carried[0], left = carried[1], next = carried[2], searched = carried[3];
+          Value score = math.load(scores, {batch, label, i[0]});
+          Value fits = scoreThreshold ? s.greater(score, scoreThreshold) : s.constantInt(math.b.getI1Type(), 1);
+          Heap::State next = heap.store(math, carried.drop_front(), carried[0], {score, math.toInteger(i[0], i64)});
+          Value size = math.add(carried[0], math.select(fits, math.index(1), math.index(0)));
+          return SmallVector<Value>{size, next[0], next[1]};
+        });
+    Value candidates = found[0], first = carried[3];
+    Heap::State heaped = heap.build(math, ValueRange(found).drop_front(), candidates, levels);
+
+    auto next = [&](IndexMath &math, ValueRange i, ValueRange carried) {
       Scalars s(math.b, math.loc);
-      SmallVector<Value> none{math.index(-1), s.constant(Emitter::elementType(scores), 0.0)};
-      SmallVector<Value> best =
-          loopNest(math.b, math.loc, searched, none, [&](IndexMath &math, ValueRange i, ValueRange best) {
-            Scalars s(math.b, math.loc);
-            Value own = score(math, i[0]);
-            Value better = s.either(math.less(best[0], math.index(0)), s.greater(own, best[1]));
-            Value chosen = s.both(better, math.load(left, i));
-            return SmallVector<Value>{math.select(chosen, i[0], best[0]), math.select(chosen, own, best[1])};
-          });
-      Value found = math.lessOrEqual(math.index(0), best[0]);
-      Value again = math.select(found, searched, math.index(0));
-      Value chosen = math.max(best[0], math.index(0));
-      // A row is written in any case; only if something was found does it stay.
-      SmallVector<Value> row{batch, label, chosen};
-      for (auto [k, value] : llvm::enumerate(row))
-        rows = math.store(math.toInteger(value, i64), rows, {next, math.index(k)});
-      Box box = loadBox(math, boxes, batch, chosen, centered);
-      left = loopNest(math.b, math.loc, again, left, [&](IndexMath &math, ValueRange i, ValueRange left) {
-        Scalars s(math.b, math.loc);
-        Value drop = overlaps(math, box, loadBox(math, boxes, batch, i[0], centered), overlapThreshold);
-        Value dropped = s.either(drop, math.equal(i[0], chosen));
-        return SmallVector<Value>{math.store(s.both(math.load(left[0], i), s.negate(dropped)), left[0], i)};
+      Value rows = carried[0], end = carried[3], size = math.sub(candidates, i[0]);
+      ValueRange state = carried.slice(1, 2);
+      // With enough of them chosen, the remaining candidates are passed over.
+      Value chosen = math.sub(end, first), open = math.less(chosen, wantedValue);
+      Heap::Element best = heap.load(math, state, zero), last = heap.load(math, state, math.sub(size, one));
+      Heap::State rest = heap.sift(math, state, zero, math.max(math.sub(size, one), one), last, levels, open);
+      Value candidate = math.toIndex(best.index);
+      Box box = loadBox(math, boxes, batch, candidate, centered);
+      Value no = s.constantInt(math.b.getI1Type(), 0);
+      Value compared = math.select(open, chosen, zero);
+      Value covered = loopNest(math.b, math.loc, compared, no, [&](IndexMath &math, ValueRange k, ValueRange covered) {
+        Value other = math.toIndex(math.load(rows, {math.add(first, k[0]), math.index(2)}));
+        Value overlap = overlaps(math, loadBox(math, boxes, batch, other, centered), box, overlapThreshold);
+        return SmallVector<Value>{math.either(covered[0], overlap)};
       })[0];
-      next = math.add(next, math.select(found, math.index(1), math.index(0)));
-      return SmallVector<Value>{rows, left, next, again};
+      // A row is written in any case where there is room; only if the box is chosen does it stay.
+      Value at = math.select(open, end, math.sub(end, one));
+      SmallVector<Value> row{batch, label, candidate};
+      for (auto [k, value] : llvm::enumerate(row)) {
+        SmallVector<Value> position{at, math.index(k)};
+        Value written = math.select(open, math.toInteger(value, i64), math.load(rows, position));
+        rows = math.store(written, rows, position);
+      }
+      Value taken = math.both(open, s.negate(covered));
+      return SmallVector<Value>{rows, rest[0], rest[1], math.add(end, math.select(taken, one, zero))};
     };
-    SmallVector<Value> begin{carried[0], left, carried[2], countValue};
-    SmallVector<Value> end = loopNest(math.b, math.loc, wantedValue, begin, round);
-    return SmallVector<Value>{end[0], end[1], end[2]};
+    SmallVector<Value> begin{carried[0], heaped[0], heaped[1], first};
+    return loopNest(math.b, math.loc, candidates, begin, next);
   };
-  SmallVector<Value> end = loopNest(emit, {batches, classes}, start, perClass);
+  // Where none are wanted, there is no row that could be written.
+  OpFoldResult some = choose(emit, math.equal(wantedValue, math.index(0)), zero, emit.dimension(1));
+  SmallVector<Value> end =
+      loopNest(emit, {some, batches, classes}, start, [&](IndexMath &math, ValueRange at, ValueRange carried) {
+        return perClass(math, at.drop_front(), carried);
+      });
   Value rows = emit.withDims(end[0], capacity);
-  return node.finish(emit.slice(rows, 0, zero, end[2]));
+  return node.finish(emit.slice(rows, 0, zero, end[3]));
 }
 
 void ac::populateDetectionLowerings(LoweringTable &table) { table.add("NonMaxSuppression", lowerNonMaxSuppression); }

@@ -152,23 +152,47 @@ static LogicalResult lowerCumulative(Node &node, bool product) {
   }
   bool exclusive = node.getInt("exclusive", 0) != 0, reverse = node.getInt("reverse", 0) != 0;
   Type element = Emitter::elementType(data), wide = accumulatorType(element);
-  Value rows = emit.reshape(data, {outer, length, inner});
+  Dims split{outer, length, inner};
+  Value rows = emit.reshape(data, split);
   Value neutral = emit.constant(wide, product ? 1 : 0), steps = emit.asValue(length);
-  Value init = emit.empty({outer, length, inner}, element);
-  Value result = loopNest(emit, {outer, inner}, init, [&](IndexMath &math, ValueRange row, ValueRange carried) {
-    SmallVector<Value> start{neutral, carried[0]};
-    Value filled = loopNest(math.b, math.loc, steps, start, [&](IndexMath &math, ValueRange t, ValueRange carried) {
-      Scalars scalars(math.b, math.loc);
-      Value step = reverse ? math.sub(math.sub(steps, math.index(1)), t[0]) : t[0];
-      SmallVector<Value> at{row[0], step, row[1]};
-      Value x = scalars.convert(math.load(rows, at), wide), before = carried[0];
-      Value after = product ? scalars.mul(before, x) : scalars.add(before, x);
-      Value written = scalars.convert(exclusive ? before : after, element);
-      return SmallVector<Value>{after, math.store(written, carried[1], at)};
-    })[1];
-    return SmallVector<Value>{filled};
-  })[0];
-  return node.finish(emit.reshape(emit.withDims(result, {outer, length, inner}), dims));
+  auto at = [&](IndexMath &math, Value o, Value t, Value i) {
+    return SmallVector<Value>{o, reverse ? math.sub(math.sub(steps, math.index(1)), t) : t, i};
+  };
+  /// Writes the element at `place` and returns the sum to go on with.
+  auto step = [&](IndexMath &math, Value before, ArrayRef<Value> place, Value whole) {
+    Scalars scalars(math.b, math.loc);
+    Value x = scalars.convert(math.load(rows, place), wide);
+    Value after = product ? scalars.mul(before, x) : scalars.add(before, x);
+    Value written = scalars.convert(exclusive ? before : after, element);
+    return std::pair(after, math.store(written, whole, place));
+  };
+  Value init = emit.empty(split, element), result;
+  if (Emitter::isOne(inner)) {
+    result = loopNest(emit, outer, init, [&](IndexMath &math, ValueRange o, ValueRange carried) {
+      SmallVector<Value> start{neutral, carried[0]};
+      Value filled = loopNest(math.b, math.loc, steps, start, [&](IndexMath &math, ValueRange t, ValueRange carried) {
+        auto [sum, whole] = step(math, carried[0], at(math, o[0], t[0], math.index(0)), carried[1]);
+        return SmallVector<Value>{sum, whole};
+      })[1];
+      return SmallVector<Value>{filled};
+    })[0];
+  } else {
+    // A row of sums, so that the innermost loop runs along contiguous elements.
+    Value width = emit.asValue(inner);
+    SmallVector<Value> start{init, emit.empty(inner, wide)};
+    result = loopNest(emit, outer, start, [&](IndexMath &math, ValueRange o, ValueRange carried) {
+      Value sums = loopNest(math.b, math.loc, width, carried[1], [&](IndexMath &math, ValueRange i, ValueRange sums) {
+        return SmallVector<Value>{math.store(neutral, sums[0], i)};
+      })[0];
+      return loopNest(math.b, math.loc, ValueRange{steps, width}, ValueRange{carried[0], sums},
+                      [&](IndexMath &math, ValueRange ti, ValueRange carried) {
+                        auto [sum, whole] =
+                            step(math, math.load(carried[1], ti[1]), at(math, o[0], ti[0], ti[1]), carried[0]);
+                        return SmallVector<Value>{whole, math.store(sum, carried[1], ti[1])};
+                      });
+    })[0];
+  }
+  return node.finish(emit.reshape(emit.withDims(result, split), dims));
 }
 
 static LogicalResult lowerCumSum(Node &node) { return lowerCumulative(node, /*product=*/false); }

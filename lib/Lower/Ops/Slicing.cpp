@@ -337,13 +337,23 @@ static LogicalResult lowerPad(Node &node) {
   for (auto [size, length] : llvm::zip_equal(sizes, result))
     if (!Emitter::same(size, length))
       requirePositions(node, size, result);
-  SmallVector<Value> front = asValues(emit, low), sources = asValues(emit, sizes);
+  // The sources of each padded dimension are worked out once, not again for every element.
+  SmallVector<Value> sources(rank);
+  for (int64_t d = 0; d < rank; ++d) {
+    if (Emitter::same(sizes[d], result[d]))
+      continue;
+    Value front = emit.asValue(low[d]), size = emit.asValue(sizes[d]);
+    sources[d] = emit.tabulate(result[d], emit.getI64Type(), [&](OpBuilder &b, Location loc, ValueRange at) {
+      IndexMath math(b, loc);
+      return math.toInteger(paddingSource(math, mode, at[0], front, size), b.getI64Type());
+    });
+  }
   return node.finish(emit.tabulate(result, Emitter::elementType(data), [&](OpBuilder &b, Location loc, ValueRange at) {
     IndexMath math(b, loc);
     SmallVector<Value> source(at);
     for (int64_t d = 0; d < rank; ++d)
-      if (!Emitter::same(sizes[d], result[d]))
-        source[d] = paddingSource(math, mode, at[d], front[d], sources[d]);
+      if (sources[d])
+        source[d] = math.toIndex(math.load(sources[d], at[d]));
     return math.load(kept, source);
   }));
 }

@@ -10,6 +10,8 @@
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Sorting.h"
 #include "Lower/Ops/Scalars.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/Support/MathExtras.h"
 #include <limits>
 
 using namespace mlir;
@@ -26,12 +28,176 @@ Value Order::before(IndexMath &math, Value x, Value y) const {
   return math.both(greater, scalars.make<arith::CmpFOp>(arith::CmpFPredicate::ORD, y, y));
 }
 
+//===--- Heap ----------------------------------------------------------------------===//
+
+Value Heap::above(IndexMath &math, Element x, Element y) {
+  if (!earliestOnTop)
+    std::swap(x, y);
+  Value tie =
+      math.both(math.less(x.index, y.index), Scalars(math.b, math.loc).negate(order.before(math, y.value, x.value)));
+  return math.either(order.before(math, x.value, y.value), tie);
+}
+
+Heap::Element Heap::load(IndexMath &math, ValueRange state, Value at) {
+  SmallVector<Value> position = place(at);
+  return {math.load(state[0], position), math.load(state[1], position)};
+}
+
+Heap::State Heap::store(IndexMath &math, ValueRange state, Value at, Element element) {
+  SmallVector<Value> position = place(at);
+  return {math.store(element.value, state[0], position), math.store(element.index, state[1], position)};
+}
+
+Heap::State Heap::sift(IndexMath &math, ValueRange state, Value hole, Value size, Element element, Value levels,
+                       Value enabled) {
+  // What is not enabled writes back the element that is there.
+  Element there = load(math, state, hole);
+  element = {math.select(enabled, element.value, there.value), math.select(enabled, element.index, there.index)};
+  auto choose = [](IndexMath &math, Value condition, Element x, Element y) -> Element {
+    return {math.select(condition, x.value, y.value), math.select(condition, x.index, y.index)};
+  };
+  SmallVector<Value> carried{hole, state[0], state[1]};
+  Value steps = math.select(enabled, levels, math.index(0));
+  // Once the element has found its place, the remaining steps find it again: they need no branch.
+  SmallVector<Value> end =
+      loopNest(math.b, math.loc, steps, carried, [&](IndexMath &math, ValueRange, ValueRange carried) {
+        ValueRange state = carried.drop_front();
+        Value hole = carried[0], one = math.index(1), last = math.sub(size, one);
+        Value left = math.add(math.add(hole, hole), one), right = math.add(left, one);
+        Element a = load(math, state, math.min(left, last)), b = load(math, state, math.min(right, last));
+        Value useRight = math.both(math.less(right, size), above(math, b, a));
+        Element child = choose(math, useRight, b, a);
+        Value moves = math.both(math.less(left, size), above(math, child, element));
+        State next = store(math, state, hole, choose(math, moves, child, element));
+        return SmallVector<Value>{math.select(moves, math.select(useRight, right, left), hole), next[0], next[1]};
+      });
+  return store(math, ValueRange(end).drop_front(), end[0], element);
+}
+
+Heap::State Heap::build(IndexMath &math, ValueRange state, Value size, Value levels) {
+  Value parents = math.div(size, math.index(2));
+  return loopNest(math.b, math.loc, parents, state, [&](IndexMath &math, ValueRange i, ValueRange state) {
+    Value hole = math.sub(math.sub(parents, math.index(1)), i[0]);
+    Value yes = math.equal(hole, hole);
+    return sift(math, state, hole, size, load(math, state, hole), levels, yes);
+  });
+}
+
+Value Heap::height(Emitter &emit, OpFoldResult size) {
+  if (std::optional<int64_t> constant = getConstantIntValue(size))
+    return emit.constantIndex(llvm::Log2_64_Ceil(*constant + 1));
+  Type i64 = emit.getI64Type();
+  Value zeros = emit.createOrFold<math::CountLeadingZerosOp>(emit.asInteger(size, i64));
+  return IndexMath(emit).toIndex(IndexMath(emit).sub(emit.constant(i64, 64), zeros));
+}
+
 //===--- TopK ----------------------------------------------------------------------===//
 
-/// The `k` first of each row in order, by insertion: what has been selected so far is kept sorted in the result, and an
-/// element that comes before its last one is put in its place. Most elements of a long row only meet that one
-/// comparison. Of equal elements the one with the lower index is first, as it arrives first and nothing equal passes
-/// it.
+namespace {
+/// Selects the `count` first elements of one row in order.
+class RowSelection {
+public:
+  RowSelection(Order order, Value data, Value length, Value count, Value levels,
+               llvm::function_ref<SmallVector<Value>(Value)> place)
+      : order(order), data(data), length(length), count(count), levels(levels), place(place),
+        heap(order, /*earliestOnTop=*/false, place) {}
+
+  /// By insertion, for few: what has been selected so far is kept sorted. `state` is the row's values and indices.
+  SmallVector<Value> insertAll(IndexMath &math, ValueRange state);
+  /// By a heap of those selected so far, the last of them on top; in the end it is taken apart from the back.
+  SmallVector<Value> heapAll(IndexMath &math, ValueRange state);
+
+private:
+  Heap::Element given(IndexMath &math, Value i) {
+    return {math.load(data, place(i)), math.toInteger(i, math.b.getI64Type())};
+  }
+  /// Visits the elements from `count` on, but for blocks in which none comes before the element at `worst`: those of a
+  /// long row mostly fall to that one comparison, which runs on vectors.
+  SmallVector<Value> scan(IndexMath &math, ValueRange state, Value worst,
+                          llvm::function_ref<SmallVector<Value>(IndexMath &, Value, ValueRange)> visit);
+  /// Puts the element at `i` where it belongs among the first `places`, the last of which is dropped.
+  SmallVector<Value> insert(IndexMath &math, ValueRange state, Value i, Value places);
+
+  Order order;
+  Value data, length, count, levels;
+  llvm::function_ref<SmallVector<Value>(Value)> place;
+  Heap heap;
+};
+} // namespace
+
+SmallVector<Value> RowSelection::scan(IndexMath &math, ValueRange state, Value worst,
+                                      llvm::function_ref<SmallVector<Value>(IndexMath &, Value, ValueRange)> visit) {
+  Value block = math.index(16), rest = math.sub(length, count), blocks = math.div(rest, block);
+  auto visitFrom = [&](IndexMath &math, Value first, Value number, ValueRange state) {
+    return loopNest(math.b, math.loc, number, state, [&](IndexMath &math, ValueRange i, ValueRange state) {
+      return visit(math, math.add(first, i[0]), state);
+    });
+  };
+  SmallVector<Value> most =
+      loopNest(math.b, math.loc, blocks, state, [&](IndexMath &math, ValueRange n, ValueRange state) {
+        Value first = math.add(count, math.mul(n[0], block)), bound = heap.load(math, state, worst).value;
+        Value none = math.less(block, math.index(0));
+        Value any = loopNest(math.b, math.loc, block, none, [&](IndexMath &math, ValueRange i, ValueRange any) {
+          Value hit = order.before(math, math.load(data, place(math.add(first, i[0]))), bound);
+          return SmallVector<Value>{math.either(any[0], hit)};
+        })[0];
+        return visitFrom(math, first, math.select(any, block, math.index(0)), state);
+      });
+  return visitFrom(math, math.add(count, math.mul(blocks, block)), math.rem(rest, block), most);
+}
+
+SmallVector<Value> RowSelection::insert(IndexMath &math, ValueRange state, Value i, Value places) {
+  // Of equal elements the one with the lower index is first: it arrives first, and nothing equal passes it. From the
+  // place where the element belongs, everything moves on by one; the last place may not be in use yet.
+  Heap::Element element = given(math, i);
+  SmallVector<Value> carried{element.value, element.index, math.less(i, math.index(0)), state[0], state[1]};
+  SmallVector<Value> end =
+      loopNest(math.b, math.loc, places, carried, [&](IndexMath &math, ValueRange p, ValueRange carried) {
+        ValueRange state = carried.drop_front(3);
+        Heap::Element element{carried[0], carried[1]}, there = heap.load(math, state, p[0]);
+        Value takes =
+            math.either(carried[2], math.either(math.equal(p[0], i), order.before(math, element.value, there.value)));
+        SmallVector<Value> next = heap.store(
+            math, state, p[0],
+            {math.select(takes, element.value, there.value), math.select(takes, element.index, there.index)});
+        return SmallVector<Value>{math.select(takes, there.value, element.value),
+                                  math.select(takes, there.index, element.index), takes, next[0], next[1]};
+      });
+  return {end[3], end[4]};
+}
+
+SmallVector<Value> RowSelection::insertAll(IndexMath &math, ValueRange state) {
+  SmallVector<Value> first =
+      loopNest(math.b, math.loc, count, state, [&](IndexMath &math, ValueRange i, ValueRange state) {
+        return insert(math, state, i[0], math.add(i[0], math.index(1)));
+      });
+  Value worst = math.sub(count, math.index(1));
+  return scan(math, first, worst, [&](IndexMath &math, Value i, ValueRange state) {
+    Value better = order.before(math, given(math, i).value, heap.load(math, state, worst).value);
+    return insert(math, state, i, math.select(better, count, math.index(0)));
+  });
+}
+
+SmallVector<Value> RowSelection::heapAll(IndexMath &math, ValueRange state) {
+  SmallVector<Value> first =
+      loopNest(math.b, math.loc, count, state, [&](IndexMath &math, ValueRange i, ValueRange state) {
+        return heap.store(math, state, i[0], given(math, i[0]));
+      });
+  SmallVector<Value> heaped = heap.build(math, first, count, levels);
+  Value top = math.index(0), one = math.index(1);
+  SmallVector<Value> selected = scan(math, heaped, top, [&](IndexMath &math, Value i, ValueRange state) {
+    Heap::Element element = given(math, i);
+    Value better = order.before(math, element.value, heap.load(math, state, top).value);
+    return heap.sift(math, state, top, count, element, levels, better);
+  });
+  Value removals = math.max(math.sub(count, one), top);
+  return loopNest(math.b, math.loc, removals, selected, [&](IndexMath &math, ValueRange i, ValueRange state) {
+    Value size = math.sub(math.sub(count, one), i[0]);
+    Heap::Element last = heap.load(math, state, top), moved = heap.load(math, state, size);
+    return heap.sift(math, heap.store(math, state, size, last), top, size, moved, levels, math.equal(size, size));
+  });
+}
+
 static LogicalResult lowerTopK(Node &node) {
   Emitter &emit = node.emit;
   Value data = node.input(0);
@@ -54,42 +220,23 @@ static LogicalResult lowerTopK(Node &node) {
   result[axis] = k;
 
   Order order{node.getInt("largest", 1) != 0, node.isUnsigned(0)};
-  Type i64 = emit.getI64Type();
-  SmallVector<Value> selected{emit.empty(result, Emitter::elementType(data)), emit.empty(result, i64)};
+  SmallVector<Value> selected{emit.empty(result, Emitter::elementType(data)), emit.empty(result, emit.getI64Type())};
   Dims rows(dims);
   rows.erase(rows.begin() + axis);
-  // With k = 0 nothing may be looked at, not even the last one selected.
-  Value visited = math.select(math.equal(count, math.index(0)), math.index(0), length);
-  Value lastPlace = math.sub(count, math.index(1));
-  auto visitRow = [&](IndexMath &math, ValueRange row, ValueRange selected) {
-    auto at = [&](Value position) {
-      SmallVector<Value> indices(row);
+  // With k = 0 there is nothing to compare with: no row is visited.
+  rows.insert(rows.begin(), choose(emit, math.equal(count, math.index(0)), emit.dimension(0), emit.dimension(1)));
+  constexpr int64_t fewest = 8; // up to which insertion is the faster way
+  bool few = constantK && *constantK <= fewest;
+  Value levels = few ? Value() : Heap::height(emit, k);
+  SmallVector<Value> found = loopNest(emit, rows, selected, [&](IndexMath &math, ValueRange row, ValueRange state) {
+    auto place = [&](Value position) {
+      SmallVector<Value> indices(row.drop_front());
       indices.insert(indices.begin() + axis, position);
       return indices;
     };
-    return loopNest(math.b, math.loc, visited, selected, [&](IndexMath &math, ValueRange i, ValueRange selected) {
-      Value element = math.load(data, at(i[0]));
-      Value room = math.less(i[0], count);
-      Value better = order.before(math, element, math.load(selected[0], at(lastPlace)));
-      Value places = math.select(room, math.add(i[0], math.index(1)), math.select(better, count, math.index(0)));
-      // From the place where the element belongs, everything moves on by one.
-      SmallVector<Value> carried{element, math.toInteger(i[0], i64), math.equal(math.index(0), math.index(1))};
-      llvm::append_range(carried, selected);
-      SmallVector<Value> moved =
-          loopNest(math.b, math.loc, places, carried, [&](IndexMath &math, ValueRange p, ValueRange carried) {
-            Value element = carried[0], index = carried[1], values = carried[3], indices = carried[4];
-            Value there = math.load(values, at(p[0])), thereIndex = math.load(indices, at(p[0]));
-            Value takes = math.either(carried[2], math.either(math.equal(p[0], i[0]), // a place not used yet
-                                                              order.before(math, element, there)));
-            values = math.store(math.select(takes, element, there), values, at(p[0]));
-            indices = math.store(math.select(takes, index, thereIndex), indices, at(p[0]));
-            return SmallVector<Value>{math.select(takes, there, element), math.select(takes, thereIndex, index), takes,
-                                      values, indices};
-          });
-      return SmallVector<Value>{moved[3], moved[4]};
-    });
-  };
-  SmallVector<Value> found = loopNest(emit, rows, selected, visitRow);
+    RowSelection selection(order, data, length, count, levels, place);
+    return few ? selection.insertAll(math, state) : selection.heapAll(math, state);
+  });
   return node.finish({emit.withDims(found[0], result), emit.withDims(found[1], result)});
 }
 

@@ -30,9 +30,7 @@ public:
     countValue = emit.asValue(count);
     widthValue = emit.asValue(width);
     // Bisection of n places takes at most as many steps as n has binary digits.
-    Type i64 = emit.getI64Type();
-    Value zeros = emit.createOrFold<math::CountLeadingZerosOp>(emit.asInteger(count, i64));
-    steps = emit.asValue(emit.asDimension(IndexMath(emit).sub(emit.constant(i64, 64), zeros)));
+    steps = Heap::height(emit, count);
   }
 
   Distinct collect();
