@@ -43,6 +43,7 @@ private:
   void findOrder();
   void emitRange(Value begin, Value end);
   void emitSerial(ArrayRef<unsigned> dims, llvm::function_ref<void()> body);
+  void hoistInvariants(scf::ForOp loop);
   SmallVector<Value> operandIndices(OpOperand &operand);
   SmallVector<Value> emitBody(ValueRange accumulators);
   void emitInMemory();
@@ -57,6 +58,7 @@ private:
   SmallVector<unsigned> parallelTail; // the last parallel dimension, unless it is shared
   SmallVector<unsigned> reductions;
   bool inRegisters = false;
+  bool mayBeEmpty = false; // a loop may be entered whose inner loops have no iteration
 };
 
 void LoopEmitter::findOrder() {
@@ -86,6 +88,21 @@ void LoopEmitter::emitSerial(ArrayRef<unsigned> dims, llvm::function_ref<void()>
   b.setInsertionPoint(loop.getBody()->getTerminator());
   position[dims.front()] = loop.getInductionVar();
   emitSerial(dims.drop_front(), body);
+  hoistInvariants(loop);
+}
+
+/// Moves what does not depend on a loop in front of it, and so leaves a contiguous innermost loop where rows are looked
+/// up. Other than LLVM, we know that what is stored is not what is loaded here: bufferization lets an operand share the
+/// destination's buffer only if both are visited in the same order, which an invariant load is not. Where a dimension is
+/// empty no loop is entered at all (see `emit`), so that each load would have happened.
+void LoopEmitter::hoistInvariants(scf::ForOp loop) {
+  for (Operation &inner : llvm::make_early_inc_range(loop.getBody()->without_terminator())) {
+    auto load = dyn_cast<memref::LoadOp>(inner);
+    bool movable = load ? !mayBeEmpty && !llvm::is_contained(op.getDpsInits(), load.getMemRef()) : isPure(&inner);
+    if (movable && inner.getNumRegions() == 0 &&
+        llvm::all_of(inner.getOperands(), [&](Value value) { return loop.isDefinedOutsideOfLoop(value); }))
+      inner.moveBefore(loop);
+  }
 }
 
 SmallVector<Value> LoopEmitter::operandIndices(OpOperand &operand) {
@@ -237,6 +254,13 @@ void LoopEmitter::emit() {
   for (auto [dim, size] : llvm::enumerate(sizes)) {
     Value &product = llvm::is_contained(shared, dim) ? count : innerWork;
     product = b.createOrFold<arith::MulIOp>(product, size);
+  }
+  if (llvm::is_contained(staticSizes, 0))
+    return;
+  if (!isStatic) {
+    mayBeEmpty = shared.empty();
+    Value empty = b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, innerWork, index(0));
+    count = b.createOrFold<arith::SelectOp>(empty, index(0), count);
   }
   if (shared.empty() || (isStatic && total <= kSerialIterations))
     return emitRange(index(0), count);
