@@ -45,7 +45,7 @@ void parseBinary(llvm::StringRef bytes, ::onnx::ModelProto &model) {
     throw ImportError("this is no ONNX model, or it is truncated or damaged: it cannot be parsed as protobuf");
 }
 
-/// The first line of the library's message with the node that it adds as context, on one line.
+/// The library's message on one line, with the node that it adds as context in front.
 std::string onOneLine(llvm::StringRef message) {
   std::string result;
   for (char c : message.trim())
@@ -53,7 +53,11 @@ std::string onOneLine(llvm::StringRef message) {
       result += c;
     else if (!result.empty() && result.back() != ' ')
       result += ' ';
-  return result;
+  auto [text, context] = llvm::StringRef(result).split(" ==> Context: Bad node spec for node. Name: ");
+  if (context.empty())
+    return result;
+  auto [name, op] = context.split(" OpType: ");
+  return ((name.empty() ? "a node" : "node `" + name.str() + "`") + " (" + op + "): " + text).str();
 }
 
 OwningOpRef<ModuleOp> import(llvm::StringRef bytes, bool isText, llvm::StringRef baseDir, llvm::StringRef name,

@@ -141,9 +141,17 @@ void checkOperators(ModelProto &model) {
 /// External data is looked at before the library's checker does, whose words name no remedy.
 void checkTensors(ModelProto &model, ExternalData &external) {
   auto check = [&](::onnx::TensorProto &tensor) {
-    getNumElements(tensor);
-    if (tensor.data_location() != ::onnx::TensorProto::EXTERNAL)
+    int64_t count = getNumElements(tensor);
+    if (tensor.data_location() != ::onnx::TensorProto::EXTERNAL) {
+      int64_t size = getRawSize(tensor), available = tensor.raw_data().size();
+      if (tensor.has_raw_data() && available < size)
+        throw ImportError("tensor `" + tensor.name() + "` takes " + Twine(size) + " bytes by its shape and type, but has " +
+                          Twine(available) + ": the file is damaged");
+      if (tensor.data_type() == ::onnx::TensorProto::STRING && tensor.string_data_size() != count)
+        throw ImportError("tensor `" + tensor.name() + "` has " + Twine(count) + " elements but " +
+                          Twine(tensor.string_data_size()) + " strings");
       return;
+    }
     ExternalData::Slice slice = external.get(tensor);
     // Inference reads shapes and axes out of constants, and cannot follow them to files.
     if (slice.bytes.size() <= 1024) {
