@@ -234,9 +234,12 @@ void Artefact::mapWeights(const ArtefactLayout &layout, const std::string &given
   const char *path = file.path.c_str();
   uint64_t expected = description.weightsSize;
   weights = none;
-  if (layout.hasTrailer && (layout.weightsSize != expected || (expected && layout.weightsHash != description.weightsHash)))
-    fail(AC_ERROR_FILE, "`%s` is damaged: its code expects %llu bytes of weights with hash %016llx, its trailer has %llu "
-         "with %016llx", path, (unsigned long long)expected, (unsigned long long)description.weightsHash,
+  if (layout.hasTrailer &&
+      (layout.weightsSize != expected || (expected && layout.weightsHash != description.weightsHash)))
+    fail(AC_ERROR_FILE,
+         "`%s` is damaged: its code expects %llu bytes of weights with hash %016llx, its trailer has %llu "
+         "with %016llx",
+         path, (unsigned long long)expected, (unsigned long long)description.weightsHash,
          (unsigned long long)layout.weightsSize, (unsigned long long)layout.weightsHash);
   if (expected == 0)
     return;
@@ -258,8 +261,8 @@ void Artefact::mapWeights(const ArtefactLayout &layout, const std::string &given
   try {
     external = File::openForReading(weightsPath);
   } catch (const Failure &failure) {
-    throw Failure(failure.status, format("the weights of `%s` are missing: %s; name the file with --weights", path,
-                                         failure.what()));
+    throw Failure(failure.status,
+                  format("the weights of `%s` are missing: %s; name the file with --weights", path, failure.what()));
   }
   if (external.size() != expected)
     fail(AC_ERROR_FILE, "`%s` does not hold the weights of `%s`: it has %llu bytes, expected %llu", weightsPath.c_str(),

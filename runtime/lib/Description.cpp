@@ -76,8 +76,8 @@ private:
 
   void expectFields(const std::vector<std::string_view> &fields, size_t atLeast) {
     if (fields.size() < atLeast)
-      error(format("`%s` has %zu fields, expected %zu", std::string(fields[0]).c_str(), fields.size() - 1,
-                   atLeast - 1));
+      error(
+          format("`%s` has %zu fields, expected %zu", std::string(fields[0]).c_str(), fields.size() - 1, atLeast - 1));
   }
 
   uint64_t parseNumber(std::string_view text, int base) {
@@ -115,8 +115,10 @@ private:
     expectFields(fields, 2);
     uint64_t version = parseNumber(fields[1], 10);
     if (version != AC_ABI_VERSION)
-      fail(AC_ERROR_FILE, "`%s` was compiled for version %llu of the runtime interface, this runtime has %d: compile "
-           "the model again", origin.c_str(), static_cast<unsigned long long>(version), AC_ABI_VERSION);
+      fail(AC_ERROR_FILE,
+           "`%s` was compiled for version %llu of the runtime interface, this runtime has %d: compile "
+           "the model again",
+           origin.c_str(), static_cast<unsigned long long>(version), AC_ABI_VERSION);
     if (fields.size() > 2)
       result.compilerVersion = unescape(fields[2]);
   }
@@ -186,9 +188,7 @@ std::string declaredShapeText(const TensorDeclaration &tensor) {
   std::string text = "[";
   for (size_t i = 0; i < tensor.dims.size(); ++i) {
     text += i ? ", " : "";
-    text += tensor.dims[i] >= 0          ? std::to_string(tensor.dims[i])
-            : tensor.symbols[i].empty() ? "?"
-                                        : tensor.symbols[i];
+    text += tensor.dims[i] >= 0 ? std::to_string(tensor.dims[i]) : tensor.symbols[i].empty() ? "?" : tensor.symbols[i];
   }
   return text + "]";
 }

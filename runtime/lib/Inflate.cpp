@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Compressed `.npz` files are the only reason for DEFLATE in the runtime, and a library for it would have to be there for
-// every target the launcher is built for. Codes are looked up in a table
-// of the short ones; longer ones are found by comparison with the largest code of each length.
+// Compressed `.npz` files are the only reason for DEFLATE in the runtime, and a library for it would have to be there
+// for every target the launcher is built for. Codes are looked up in a table of the short ones; longer ones are found
+// by comparison with the largest code of each length.
 //
 //===----------------------------------------------------------------------===//
 #include "Inflate.h"
@@ -144,9 +144,11 @@ private:
 
 constexpr uint16_t lengthBase[29] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
                                      31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-constexpr uint8_t lengthExtra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-constexpr uint16_t distanceBase[30] = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
-                                       193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+constexpr uint8_t lengthExtra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
+                                     2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
+constexpr uint16_t distanceBase[30] = {1,    2,    3,    4,    5,    7,    9,    13,    17,    25,
+                                       33,   49,   65,   97,   129,  193,  257,  385,   513,   769,
+                                       1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
 constexpr uint8_t distanceExtra[30] = {0, 0, 0, 0, 1, 1, 2, 2,  3,  3,  4,  4,  5,  5,  6,
                                        6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13};
 
@@ -211,7 +213,9 @@ private:
       if (symbol == 16 && i == 0)
         return false;
       uint8_t value = symbol == 16 ? lengths[i - 1] : 0;
-      int repeat = static_cast<int>(symbol == 16 ? 3 + bits.take(2) : symbol == 17 ? 3 + bits.take(3) : 11 + bits.take(7));
+      int repeat = static_cast<int>(symbol == 16   ? 3 + bits.take(2)
+                                    : symbol == 17 ? 3 + bits.take(3)
+                                                   : 11 + bits.take(7));
       if (i + repeat > numLiterals + numDistances)
         return false;
       while (repeat--)

@@ -189,8 +189,8 @@ HostTensor readNpy(const ByteSource &source, uint64_t available, const std::stri
   char order = header.dtype.empty() ? '\0' : header.dtype[0];
   bool hasOrder = order == '<' || order == '>' || order == '|' || order == '=';
   std::string code = header.dtype.substr(hasOrder ? 1 : 0);
-  const DtypeRow *row = std::find_if(std::begin(dtypeTable), std::end(dtypeTable),
-                                     [&](const DtypeRow &row) { return code == row.code; });
+  const DtypeRow *row =
+      std::find_if(std::begin(dtypeTable), std::end(dtypeTable), [&](const DtypeRow &row) { return code == row.code; });
   if (row == std::end(dtypeTable))
     header.error("element type `" + header.dtype + "` has no counterpart among the types of models");
   HostTensor tensor = makeTensor(row->type, header.shape, available, what);

@@ -202,7 +202,8 @@ public:
   std::string text;
 };
 
-/// What the local header and the directory say alike: version, flags (names are UTF-8), method, a fixed date (1980), sum.
+/// What the local header and the directory say alike: version, flags (names are UTF-8), method, a fixed date (1980),
+/// sum.
 void addCommon(Bytes &bytes, uint32_t crc, bool isLarge, uint64_t size) {
   bytes.add(isLarge ? 45 : 20, 2).add(0x800, 2).add(0, 2).add(0, 2).add(0x21, 2).add(crc, 4);
   bytes.add(isLarge ? unknown32 : size, 4).add(isLarge ? unknown32 : size, 4);

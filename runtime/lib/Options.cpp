@@ -23,10 +23,12 @@ struct Flag {
 };
 
 constexpr Flag flagTable[] = {
-    {"inputs", "FILE.npz|DIR", "input tensors: an archive whose keys are the names of the inputs,\n"
-                               "or a folder of input_<i>.npy or input_<i>.pb"},
-    {"outputs", "FILE.npz|DIR", "where to write the outputs; a folder gets output_<i> files of the\n"
-                                "format of the inputs. Without it a summary is printed"},
+    {"inputs", "FILE.npz|DIR",
+     "input tensors: an archive whose keys are the names of the inputs,\n"
+     "or a folder of input_<i>.npy or input_<i>.pb"},
+    {"outputs", "FILE.npz|DIR",
+     "where to write the outputs; a folder gets output_<i> files of the\n"
+     "format of the inputs. Without it a summary is printed"},
     {"threads", "N", "number of threads (default: one per core)"},
     {"repeat", "R", "run R times after one warm-up run"},
     {"print-times", nullptr, "print one line `times_s T1 T2 ...` with the seconds of each run"},
@@ -118,8 +120,8 @@ Options parseOptions(int argc, char **argv, bool takesModel) {
       value = name.substr(equals + 1);
       name.resize(equals);
     }
-    const Flag *flag = std::find_if(std::begin(flagTable), std::end(flagTable),
-                                    [&](const Flag &flag) { return name == flag.name; });
+    const Flag *flag =
+        std::find_if(std::begin(flagTable), std::end(flagTable), [&](const Flag &flag) { return name == flag.name; });
     if (flag == std::end(flagTable) || argument[1] != '-')
       fail(AC_ERROR_ARGUMENT, "unknown flag `%s`, did you mean `--%s`? (--help lists all)", argument.c_str(),
            nearestFlag(name));
@@ -142,7 +144,8 @@ std::string helpText(const std::string &programName, bool takesModel) {
   std::string text;
   if (takesModel)
     text += format("usage: %s MODEL.so|MODEL.onnx [flags] [-- flags of ac-compile]\n\n"
-                   "Runs a compiled model, or compiles an ONNX file first.\n\nflags:\n", name);
+                   "Runs a compiled model, or compiles an ONNX file first.\n\nflags:\n",
+                   name);
   else
     text += format("usage: %s [flags]\n\nA compiled model, made by ac-compile.\n\nflags:\n", name);
   for (const Flag &flag : flagTable) {

@@ -19,7 +19,8 @@ struct Feature {
 std::vector<std::string> missingFeatures(const std::vector<std::string> &features) {
   // Instructions that the compiler uses for numbers; the compiler builtin also asks the system whether it saves the
   // registers.
-#define FEATURE(name) {name, __builtin_cpu_supports(name) != 0}
+#define FEATURE(name)                                                                                                  \
+  { name, __builtin_cpu_supports(name) != 0 }
   const Feature known[] = {FEATURE("avx"),        FEATURE("avx2"),       FEATURE("fma"),        FEATURE("f16c"),
                            FEATURE("bmi"),        FEATURE("bmi2"),       FEATURE("avx512f"),    FEATURE("avx512bw"),
                            FEATURE("avx512cd"),   FEATURE("avx512dq"),   FEATURE("avx512vl"),   FEATURE("avx512vbmi"),

@@ -68,9 +68,9 @@ std::string Profile::json() const {
   std::string text = "{\"displayTimeUnit\": \"ns\", \"traceEvents\": [\n";
   text += "{\"name\": \"process_name\", \"ph\": \"M\", \"pid\": 1, \"args\": {\"name\": \"accordion\"}}";
   for (const Event &event : events)
-    text += format(",\n{\"name\": %s, \"cat\": \"%s\", \"ph\": \"X\", \"pid\": 1, \"tid\": %d, \"ts\": %.3f, \"dur\": %.3f}",
-                   quoted(event.name).c_str(), event.category, event.thread, event.begin / 1e3,
-                   (event.end - event.begin) / 1e3);
+    text += format(
+        ",\n{\"name\": %s, \"cat\": \"%s\", \"ph\": \"X\", \"pid\": 1, \"tid\": %d, \"ts\": %.3f, \"dur\": %.3f}",
+        quoted(event.name).c_str(), event.category, event.thread, event.begin / 1e3, (event.end - event.begin) / 1e3);
   return text + "\n]}\n";
 }
 

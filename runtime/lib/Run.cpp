@@ -164,10 +164,11 @@ void AcRun::checkInputs() {
       for (size_t other = 0; other <= i; ++other)
         for (size_t od = 0; od < inputs[other].dims.size(); ++od)
           if (model->inputSymbols[other][od] == symbol && inputs[other].dims[od] == known)
-            fail(AC_ERROR_INPUT, "input `%s` has size %lld in dimension %zu (`%s`), expected %lld as in dimension %zu "
-                 "of input `%s`", model->inputs()[i].name.c_str(), static_cast<long long>(size), d,
-                 model->symbols[symbol].c_str(), static_cast<long long>(known), od,
-                 model->inputs()[other].name.c_str());
+            fail(AC_ERROR_INPUT,
+                 "input `%s` has size %lld in dimension %zu (`%s`), expected %lld as in dimension %zu "
+                 "of input `%s`",
+                 model->inputs()[i].name.c_str(), static_cast<long long>(size), d, model->symbols[symbol].c_str(),
+                 static_cast<long long>(known), od, model->inputs()[other].name.c_str());
     }
     callInputs[i] = {inputs[i].data, inputs[i].dims.data()};
   }
@@ -321,7 +322,8 @@ void *AcRun::hostOutput(AcCall *call, int64_t index, int64_t rank, const int64_t
   char message[512];
   if (index < 0 || static_cast<size_t>(index) >= run.outputs.size() || run.outputs[index].isMade || rank < 0 ||
       static_cast<size_t>(rank) > run.outputs[index].dims.capacity()) {
-    snprintf(message, sizeof(message), "the model asked for output %lld, which it does not have or has asked for before",
+    snprintf(message, sizeof(message),
+             "the model asked for output %lld, which it does not have or has asked for before",
              static_cast<long long>(index));
     run.record(AC_ERROR_MODEL, message);
     run.leave();

@@ -73,8 +73,8 @@ static std::string elementText(const AcTensor &tensor, int64_t i) {
 }
 
 std::string tensorSummary(const std::string &name, const AcTensor &tensor) {
-  int64_t count = tensorBytes(tensor.type, tensor.dims, tensor.rank).value_or(0) /
-                  static_cast<int64_t>(typeSize(tensor.type));
+  int64_t count =
+      tensorBytes(tensor.type, tensor.dims, tensor.rank).value_or(0) / static_cast<int64_t>(typeSize(tensor.type));
   std::string text = name + "  " + typeName(tensor.type) + " " + shapeText(tensor.dims, tensor.rank) + "  ";
   constexpr int64_t shown = 6;
   for (int64_t i = 0; i < std::min(count, shown); ++i)
@@ -134,8 +134,9 @@ std::string modelSummary(const AcModel &model) {
   text += "weights: " + sizeText(description.weightsSize);
   if (!model.artefact.weightsPath.empty())
     text += " in " + model.artefact.weightsPath;
-  text += description.weightsSize ? format(" (xxh64 %016llx)\n", static_cast<unsigned long long>(description.weightsHash))
-                                  : "\n";
+  text += description.weightsSize
+              ? format(" (xxh64 %016llx)\n", static_cast<unsigned long long>(description.weightsHash))
+              : "\n";
   text += "target: " + (description.triple.empty() ? std::string("unknown") : description.triple) +
           (description.cpu.empty() ? "" : ", " + description.cpu) + "\n";
   text += "compiler: " + (description.compilerVersion.empty() ? std::string("unknown") : description.compilerVersion) +

@@ -20,9 +20,13 @@ namespace fs = std::filesystem;
 namespace accordion {
 
 static const char *numpyName(AcType type) {
-  constexpr const char *names[numTypes] = {"float16", "ml_dtypes.bfloat16", "float32", "float64", "bool",
-                                           "int8",    "int16",              "int32",   "int64",   "uint8",
-                                           "uint16",  "uint32",             "uint64"};
+  constexpr const char *names[numTypes] = {"float16", "ml_dtypes.bfloat16",
+                                           "float32", "float64",
+                                           "bool",    "int8",
+                                           "int16",   "int32",
+                                           "int64",   "uint8",
+                                           "uint16",  "uint32",
+                                           "uint64"};
   return names[type];
 }
 

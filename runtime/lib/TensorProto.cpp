@@ -24,8 +24,18 @@ namespace {
 /// onnx.TensorProto.DataType for each AcType, in its order.
 constexpr int onnxTypes[numTypes] = {10, 16, 1, 11, 9, 3, 5, 6, 7, 2, 4, 12, 13};
 
-enum Field { dimsField = 1, typeField = 2, floatField = 4, int32Field = 5, int64Field = 7, nameField = 8, rawField = 9,
-             doubleField = 10, uint64Field = 11, locationField = 14 };
+enum Field {
+  dimsField = 1,
+  typeField = 2,
+  floatField = 4,
+  int32Field = 5,
+  int64Field = 7,
+  nameField = 8,
+  rawField = 9,
+  doubleField = 10,
+  uint64Field = 11,
+  locationField = 14
+};
 
 struct Span {
   const uint8_t *at = nullptr, *end = nullptr;
@@ -126,11 +136,11 @@ private:
     // A number of a varint field takes a byte at least, whatever its type.
     size_t size = typeSize(element);
     HostTensor tensor = makeTensor(element, dims, typedBytes * 8, what);
-    uint64_t expectedField = element == AC_TYPE_F32                              ? floatField
-                             : element == AC_TYPE_F64                            ? doubleField
-                             : element == AC_TYPE_I64                            ? int64Field
+    uint64_t expectedField = element == AC_TYPE_F32                             ? floatField
+                             : element == AC_TYPE_F64                           ? doubleField
+                             : element == AC_TYPE_I64                           ? int64Field
                              : element == AC_TYPE_U64 || element == AC_TYPE_U32 ? uint64Field
-                                                                                 : int32Field;
+                                                                                : int32Field;
     char *at = tensor.data.data(), *end = at + tensor.bytes();
     for (auto &[field, values] : typed) {
       if (field != expectedField)
@@ -171,7 +181,9 @@ void addVarint(std::string &text, uint64_t value) {
   text += static_cast<char>(value);
 }
 
-void addKey(std::string &text, int field, int wireType) { addVarint(text, static_cast<uint64_t>(field) << 3 | wireType); }
+void addKey(std::string &text, int field, int wireType) {
+  addVarint(text, static_cast<uint64_t>(field) << 3 | wireType);
+}
 
 } // namespace
 

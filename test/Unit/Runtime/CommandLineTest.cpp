@@ -75,7 +75,8 @@ TEST_F(CommandLineTest, SummarizesForPeople) {
 }
 
 TEST_F(CommandLineTest, PrintsTimes) {
-  EXPECT_EQ(run({at("m.so"), "--inputs", at("mode0.npz"), "--repeat=3", "--print-times", "--profile", at("p.json")}), 0);
+  EXPECT_EQ(run({at("m.so"), "--inputs", at("mode0.npz"), "--repeat=3", "--print-times", "--profile", at("p.json")}),
+            0);
   EXPECT_THAT(output, testing::MatchesRegex("times_s [0-9.]+ [0-9.]+ [0-9.]+\n(.|\n)*"));
   EXPECT_THAT(get("p.json"), AllOf(StartsWith("{"), HasSubstr("\"name\": \"Add_0\"")));
 }

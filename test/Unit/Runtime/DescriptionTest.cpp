@@ -25,9 +25,10 @@ std::string errorOf(const std::string &text) {
 }
 
 TEST(Description, ReadsEveryFact) {
-  Description d = parseDescription("accordion\t1\t0.1.0\nweights\t4096\t00ff\ntarget\tx86_64-linux-gnu\tx86-64-v4\tavx,fma\n"
-                                   "input\ta%09b%25\tf16\tbatch,3,?\ninput\tc\tbool\t-\noutput\ty\tu64\t0\n",
-                                   "m.so");
+  Description d =
+      parseDescription("accordion\t1\t0.1.0\nweights\t4096\t00ff\ntarget\tx86_64-linux-gnu\tx86-64-v4\tavx,fma\n"
+                       "input\ta%09b%25\tf16\tbatch,3,?\ninput\tc\tbool\t-\noutput\ty\tu64\t0\n",
+                       "m.so");
   EXPECT_EQ(d.compilerVersion, "0.1.0");
   EXPECT_EQ(d.weightsSize, 4096u);
   EXPECT_EQ(d.weightsHash, 255u);

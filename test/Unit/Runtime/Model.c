@@ -107,8 +107,7 @@ EXPORT int32_t ac_model_run(AcCall *call) {
     host->alloc(call, -1);
   if (mode == returnStatus)
     return 17;
-  struct Closure closure = {call, call->inputs[0].data, weights, host->output(call, 0, 2, dims),
-                            mode};
+  struct Closure closure = {call, call->inputs[0].data, weights, host->output(call, 0, 2, dims), mode};
   float *temporary = host->alloc(call, n * 16);
   host->parallel_for(call, rows, &closure, n, 3);
   host->free(call, temporary);

@@ -4,12 +4,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "TensorFiles.h"
 #include "Failure.h"
 #include "Fixtures.h"
 #include "Inflate.h"
 #include "Npy.h"
 #include "Npz.h"
-#include "TensorFiles.h"
 #include "TensorProto.h"
 #include "Types.h"
 #include "WrittenByOthers.h"
@@ -142,14 +142,17 @@ TEST_F(TensorFilesTest, WritesEveryTypeInEveryFormat) {
 TEST_F(TensorFilesTest, TakesTwoByteArraysForBfloat16) {
   put("input_0.npy", text(numpyOpaque));
   EXPECT_EQ(readInputs(folder, {{"x", AC_TYPE_BF16, {-1}, {""}}}).tensors[0].type, AC_TYPE_BF16);
-  EXPECT_THAT(errorOf([&] { readInputs(folder, {{"x", AC_TYPE_F16, {-1}, {""}}}); }),
+  EXPECT_THAT(errorOf([&] {
+                readInputs(folder, {{"x", AC_TYPE_F16, {-1}, {""}}});
+              }),
               AllOf(HasSubstr("element type bf16, expected f16"), HasSubstr("astype(float16)")));
 }
 
 TEST_F(TensorFilesTest, SaysWhichInputsAreMissing) {
   put("a.npz", text(numpyArchive));
   std::vector<TensorDeclaration> declared = {{"x", AC_TYPE_F32, {}, {}}, {"y", AC_TYPE_F32, {}, {}}};
-  EXPECT_THAT(errorOf([&] { readInputs(at("a.npz"), declared); }), HasSubstr("lacks input `y` of the model; it has `x`, `a/b`"));
+  EXPECT_THAT(errorOf([&] { readInputs(at("a.npz"), declared); }),
+              HasSubstr("lacks input `y` of the model; it has `x`, `a/b`"));
   put("input_0.npy", text(numpyF32));
   EXPECT_THAT(errorOf([&] { readInputs(folder, declared); }), HasSubstr("lacks `input_1.npy` or `.pb` for `y`"));
   EXPECT_THAT(errorOf([&] { readInputs(at("none"), declared); }), HasSubstr("there is no file or folder"));
