@@ -39,7 +39,9 @@ std::string locateModel(const Program &program, const Options &options) {
     return program.artefact;
   if (options.model.empty())
     fail(AC_ERROR_ARGUMENT, "no model was given; --help shows examples");
-  if (!endsWith(options.model, ".onnx") && !endsWith(options.model, ".onnxtxt")) {
+  bool isSource = endsWith(options.model, ".onnx") || endsWith(options.model, ".onnxtxt") ||
+                  endsWith(options.model, ".mlir");
+  if (!isSource) {
     if (!options.compileFlags.empty())
       fail(AC_ERROR_ARGUMENT, "`%s` is compiled already, the flags after `--` would have no effect",
            options.model.c_str());

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -56,11 +57,23 @@ static void futexWake(std::atomic<uint32_t> &word, int count) {
   syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
 }
 
+/// The processor time that a container may use, in cores; more threads than that would be stopped in turn.
+static int containerLimit() {
+  int limit = INT32_MAX;
+  if (FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re")) {
+    long long quota, period;
+    if (fscanf(file, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0)
+      limit = static_cast<int>(std::min<long long>((quota + period - 1) / period, maxThreads));
+    fclose(file);
+  }
+  return limit;
+}
+
 static int availableCores() {
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0)
-    return std::max(1, CPU_COUNT(&set));
-  return std::max(1, static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
+  int cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
+                                                           : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  return std::max(1, std::min(cores, containerLimit()));
 }
 
 int64_t ThreadPool::Claims::next() {
