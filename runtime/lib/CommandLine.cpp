@@ -138,7 +138,8 @@ int runCommandLine(const Program &program, int argc, char **argv) {
   } catch (const std::bad_alloc &) {
     fprintf(stderr, "error: out of memory\n");
   } catch (const std::exception &error) {
-    fprintf(stderr, "error: %s\n", error.what());
+    if (*error.what())
+      fprintf(stderr, "error: %s\n", error.what());
   }
   return 1;
 }

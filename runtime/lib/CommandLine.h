@@ -18,7 +18,7 @@ struct Program {
   /// The artefact to run; empty if the command line names a model.
   std::string artefact;
   /// Turns an `.onnx` file into an artefact and returns its path; empty if there is no compiler. `flags` are those
-  /// that followed `--`.
+  /// that followed `--`. A Failure without a text says that the error has been printed already.
   std::function<std::string(const std::string &model, const std::vector<std::string> &flags)> compile;
 };
 

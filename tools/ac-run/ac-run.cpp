@@ -64,9 +64,9 @@ std::string compile(const std::string &model, const std::vector<std::string> &fl
     ;
   if (!WIFEXITED(status))
     fail(AC_ERROR_MODEL, "the compiler was ended by signal %d", WTERMSIG(status));
-  // It has said itself what is wrong.
+  // It has said itself what is wrong: an empty text adds nothing to that.
   if (WEXITSTATUS(status))
-    fail(AC_ERROR_MODEL, "`%s` could not be compiled", model.c_str());
+    throw Failure(AC_ERROR_MODEL, "");
   return output;
 }
 
