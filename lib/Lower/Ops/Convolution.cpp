@@ -153,11 +153,40 @@ Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group
   return emit.reshape(product, result);
 }
 
+/// The same convolution without the spatial dimensions that have no extent: signals often come as images of width one,
+/// and the innermost loops should be long.
+static ConvolutionShape dropUnitAxes(Emitter &emit, const ConvolutionShape &conv) {
+  ConvolutionShape result{conv.x, conv.w, conv.group, {}};
+  Dims x{emit.dim(conv.x, 0), emit.dim(conv.x, 1)}, w{emit.dim(conv.w, 0), emit.dim(conv.w, 1)};
+  const Window &window = conv.window;
+  for (size_t i = 0; i < window.rank(); ++i) {
+    OpFoldResult size = emit.dim(conv.x, 2 + i);
+    bool padded = getConstantIntValue(window.low[i]) != 0 || getConstantIntValue(window.high[i]) != 0;
+    bool last = i + 1 == window.rank() && result.window.kernel.empty();
+    if (!last && !padded && window.kernel[i] == 1 && Emitter::isOne(size) && Emitter::isOne(window.output[i]))
+      continue;
+    x.push_back(size);
+    w.push_back(emit.dimension(window.kernel[i]));
+    result.window.kernel.push_back(window.kernel[i]);
+    result.window.strides.push_back(window.strides[i]);
+    result.window.dilations.push_back(window.dilations[i]);
+    result.window.low.push_back(window.low[i]);
+    result.window.high.push_back(window.high[i]);
+    result.window.declaredHigh.push_back(window.declaredHigh[i]);
+    result.window.output.push_back(window.output[i]);
+  }
+  result.x = emit.reshape(conv.x, x);
+  result.w = emit.reshape(conv.w, w);
+  return result;
+}
+
 /// The convolution without bias.
-static Value convolve(Emitter &emit, const ConvolutionShape &conv) {
-  if (conv.group > 1 && Emitter::isOne(emit.dim(conv.w, 1)))
-    return convolveDepthwise(emit, conv);
-  return multiplyColumns(emit, conv.w, imageToColumns(emit, conv), conv.group, conv.window.output);
+static Value convolve(Emitter &emit, const ConvolutionShape &whole) {
+  ConvolutionShape conv = dropUnitAxes(emit, whole);
+  Value result = conv.group > 1 && Emitter::isOne(emit.dim(conv.w, 1))
+                     ? convolveDepthwise(emit, conv)
+                     : multiplyColumns(emit, conv.w, imageToColumns(emit, conv), conv.group, conv.window.output);
+  return emit.reshape(result, whole.resultDims(emit));
 }
 
 /// Reads the attributes of a convolution of `x` by `w`.
