@@ -12,12 +12,15 @@
 // tiles of exactly their number, chosen by `scf.index_switch`: no row is computed that is not needed. The epilogue runs
 // on the accumulators before they are stored.
 //
-// Operands enter as buffers of dynamic size, so that one kernel serves all shapes with the same epilogue.
+// The kernel is a function of its own whose operands are buffers of dynamic size: one serves all products with the same
+// epilogue, whatever their shapes.
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/Passes.h"
 #include "Support/TargetInfo.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 namespace mlir::ac {
 #define GEN_PASS_DEF_EMITCONTRACTIONS
@@ -36,9 +39,12 @@ public:
         hasMasks(target.hasMasks), vectorType(VectorType::get({static_cast<int64_t>(lanes)}, element)),
         maskType(VectorType::get({static_cast<int64_t>(lanes)}, b.getI1Type())) {}
 
-  void emit();
+  /// Makes the parallel loop, and the kernel unless `kernels` has one like it.
+  void emit(llvm::StringMap<func::FuncOp> &kernels);
 
 private:
+  void emitKernel(func::FuncOp kernel, ValueRange captured, ArrayRef<Operation *> constants);
+  std::string fingerprint(ValueRange operands, ArrayRef<Operation *> constants);
   struct Tile {
     Value batch, lhsBatch, rhsBatch, panel, column; // column: first column of the panel
   };
@@ -48,6 +54,10 @@ private:
   Value makeDynamic(Value buffer, int64_t staticTrailing);
   Value withUnitStride(Value buffer);
   Value applyBatch(AffineMap map, Value batch);
+  /// Whether an extra read by `map` is read along the columns, so by vectors.
+  bool alongColumns(AffineMap map) {
+    return map.getNumResults() && map.getResult(map.getNumResults() - 1) == b.getAffineDimExpr(2);
+  }
   void emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd, bool masked);
   void emitTile(const Tile &tile, Value row, unsigned numRows, bool masked);
   Value loadRhs(const Tile &tile, Value k, unsigned vector, bool masked);
@@ -63,9 +73,10 @@ private:
   Value lhs, rhs, result;
   SmallVector<Value> extras;
   SmallVector<Value> masks; // per vector of the panel at hand
+  IRMapping inside;         // what the epilogue captures, in the kernel
 };
 
-/// Forgets static sizes but for `staticTrailing` dimensions, keeping the unit stride of the last.
+/// Forgets static sizes but for `staticTrailing` dimensions, keeping the unit stride of the last if it has one.
 Value ContractEmitter::makeDynamic(Value buffer, int64_t staticTrailing) {
   auto type = cast<MemRefType>(buffer.getType());
   int64_t rank = type.getRank();
@@ -73,7 +84,7 @@ Value ContractEmitter::makeDynamic(Value buffer, int64_t staticTrailing) {
   for (int64_t i = 0; i < rank - staticTrailing; ++i)
     shape[i] = ShapedType::kDynamic;
   int64_t stride = 1;
-  for (int64_t i = rank - 1; i >= 0; --i) {
+  for (int64_t i = rank - 1; i >= 0 && type.isLastDimUnitStride(); --i) {
     strides[i] = stride;
     if (ShapedType::isDynamic(shape[i]))
       break;
@@ -105,15 +116,54 @@ Value ContractEmitter::applyBatch(AffineMap map, Value batch) {
   return affine::makeComposedAffineApply(b, b.getLoc(), map, {OpFoldResult(batch)});
 }
 
-void ContractEmitter::emit() {
+/// Equal texts, equal kernels: the types of what comes in, the maps, and the epilogue.
+std::string ContractEmitter::fingerprint(ValueRange operands, ArrayRef<Operation *> constants) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (Type type : operands.getTypes())
+    os << type << ";";
+  os << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked());
+  // Values of the epilogue are numbered in order: arguments, what is captured, constants, results.
+  DenseMap<Value, unsigned> numbers;
+  auto number = [&](Value value) { return numbers.try_emplace(value, numbers.size()).first->second; };
+  for (Value argument : op.getEpilogueBody()->getArguments())
+    number(argument);
+  for (Operation *constant : constants)
+    os << number(constant->getResult(0)) << cast<arith::ConstantOp>(constant).getValue();
+  for (Operation &inner : *op.getEpilogueBody()) {
+    os << inner.getName() << inner.getAttrDictionary();
+    if (inner.getPropertiesStorage())
+      os << inner.getPropertiesAsAttribute();
+    for (Value operand : inner.getOperands())
+      os << number(operand) << operand.getType();
+    for (Value result : inner.getResults())
+      os << number(result) << result.getType();
+  }
+  return text;
+}
+
+void ContractEmitter::emit(llvm::StringMap<func::FuncOp> &kernels) {
   lhs = makeDynamic(op.getLhs(), 0);
   rhs = op.getPacked() ? makeDynamic(op.getRhs(), 1) : makeDynamic(withUnitStride(op.getRhs()), 0);
   result = makeDynamic(op.getInit(), 0);
+  SmallVector<Value> operands{lhs, rhs, result};
   for (auto [extra, map] : llvm::zip_equal(op.getExtras(), op.getExtraMaps().getAsValueRange<AffineMapAttr>())) {
-    bool alongColumns = map.getNumResults() && map.getResult(map.getNumResults() - 1) == b.getAffineDimExpr(2);
-    Value buffer = alongColumns ? withUnitStride(extra) : extra;
-    extras.push_back(alongColumns ? makeDynamic(buffer, 0) : buffer);
+    Value buffer = alongColumns(map) ? withUnitStride(extra) : extra;
+    operands.push_back(makeDynamic(buffer, 0));
   }
+  // The epilogue may capture scalars: constants are made again in the kernel, others are handed over.
+  llvm::SetVector<Value> used;
+  getUsedValuesDefinedAbove(op.getEpilogue(), used);
+  SmallVector<Value> captured;
+  SmallVector<Operation *> constants;
+  for (Value value : used) {
+    if (auto constant = value.getDefiningOp<arith::ConstantOp>())
+      constants.push_back(constant);
+    else
+      captured.push_back(value);
+  }
+  operands.append(captured);
+
   int64_t panelSize = lanes * vectors, chunkRows = rows * kTilesPerTask;
   Value batches = memref::DimOp::create(b, result, 0), numRows = memref::DimOp::create(b, result, 1),
         numColumns = memref::DimOp::create(b, result, 2), depth = memref::DimOp::create(b, lhs, 2);
@@ -124,9 +174,42 @@ void ContractEmitter::emit() {
   Value depthOrOne = arith::MaxSIOp::create(b, depth, index(1));
   Value grain = arith::CeilDivSIOp::create(b, index(128), depthOrOne);
   auto parallel = ParallelOp::create(b, tasks, grain);
+  func::FuncOp &kernel = kernels[fingerprint(operands, constants)];
+  if (!kernel) {
+    OpBuilder::InsertionGuard guard(b);
+    auto module = op->getParentOfType<ModuleOp>();
+    b.setInsertionPointToEnd(module.getBody());
+    SmallVector<Type> types(ValueRange(operands).getTypes());
+    types.append(2, b.getIndexType());
+    kernel = func::FuncOp::create(b, "ac_contract_" + std::to_string(kernels.size() - 1), b.getFunctionType(types, {}));
+    kernel.setPrivate();
+    b.setInsertionPointToStart(kernel.addEntryBlock());
+    SmallVector<Value> outside{lhs, rhs, result};
+    emitKernel(kernel, captured, constants);
+    lhs = outside[0], rhs = outside[1], result = outside[2];
+  }
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(parallel.getBody().front().getTerminator());
-  auto loop = scf::ForOp::create(b, parallel.getBegin(), parallel.getEnd(), index(1));
+  operands.append({parallel.getBegin(), parallel.getEnd()});
+  func::CallOp::create(b, kernel, operands);
+}
+
+/// The function over a range of tasks. From here on, the members name its arguments.
+void ContractEmitter::emitKernel(func::FuncOp kernel, ValueRange captured, ArrayRef<Operation *> constants) {
+  auto arguments = kernel.getArguments();
+  lhs = arguments[0], rhs = arguments[1], result = arguments[2];
+  extras.assign(arguments.begin() + 3, arguments.begin() + 3 + op.getExtras().size());
+  for (auto [value, argument] : llvm::zip(captured, arguments.drop_front(3 + extras.size())))
+    inside.map(value, argument);
+  for (Operation *constant : constants)
+    b.clone(*constant, inside);
+  Value begin = arguments[arguments.size() - 2], end = arguments[arguments.size() - 1];
+  int64_t panelSize = lanes * vectors, chunkRows = rows * kTilesPerTask;
+  Value numRows = memref::DimOp::create(b, result, 1), numColumns = memref::DimOp::create(b, result, 2);
+  Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
+        chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
+  auto loop = scf::ForOp::create(b, begin, end, index(1));
+  func::ReturnOp::create(b);
   b.setInsertionPoint(loop.getBody()->getTerminator());
   // Chunks run fastest: the panel stays in the cache while the rows pass by.
   Value chunk = arith::RemUIOp::create(b, loop.getInductionVar(), chunks);
@@ -250,7 +333,7 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, bo
 /// Runs the epilogue's scalar operations on vectors.
 Value ContractEmitter::epilogue(Value sum, const Tile &tile, Value row, unsigned vector, bool masked) {
   Block *body = op.getEpilogueBody();
-  IRMapping mapping;
+  IRMapping mapping = inside;
   mapping.map(body->getArgument(0), sum);
   Value column = addIndex(tile.column, vector * lanes);
   auto vectorOf = [&](Type scalar) { return VectorType::get({static_cast<int64_t>(lanes)}, scalar); };
@@ -262,8 +345,7 @@ Value ContractEmitter::epilogue(Value sum, const Tile &tile, Value row, unsigned
       indices.push_back(affine::makeComposedAffineApply(
           b, b.getLoc(), AffineMap::get(3, 0, expr),
           {OpFoldResult(tile.batch), OpFoldResult(row), OpFoldResult(column)}));
-    bool alongColumns = map.getNumResults() && map.getResult(map.getNumResults() - 1) == b.getAffineDimExpr(2);
-    Value loaded = alongColumns
+    Value loaded = alongColumns(map)
                        ? loadVector(extra, indices, vectorOf(scalar), vector, masked)
                        : vector::BroadcastOp::create(b, vectorOf(scalar),
                                                      memref::LoadOp::create(b, extra, indices).getResult());
@@ -275,14 +357,18 @@ Value ContractEmitter::epilogue(Value sum, const Tile &tile, Value row, unsigned
       mapping.map(constant.getResult(), arith::ConstantOp::create(b, splat).getResult());
       continue;
     }
-    for (Value operand : scalarOp.getOperands())
-      if (!mapping.contains(operand)) // captured from outside
-        mapping.map(operand, vector::BroadcastOp::create(b, vectorOf(operand.getType()), operand).getResult());
+    for (Value operand : scalarOp.getOperands()) {
+      Value known = mapping.lookupOrDefault(operand);
+      if (!isa<VectorType>(known.getType())) // captured
+        mapping.map(operand, vector::BroadcastOp::create(b, vectorOf(known.getType()), known).getResult());
+    }
     Operation *clone = b.clone(scalarOp, mapping);
     for (OpResult value : clone->getResults())
       value.setType(vectorOf(value.getType()));
   }
-  return mapping.lookup(body->getTerminator()->getOperand(0));
+  Value yielded = mapping.lookup(body->getTerminator()->getOperand(0));
+  return isa<VectorType>(yielded.getType()) ? yielded
+                                             : vector::BroadcastOp::create(b, vectorType, yielded).getResult();
 }
 
 struct EmitContractions : impl::EmitContractionsBase<EmitContractions> {
@@ -293,8 +379,9 @@ struct EmitContractions : impl::EmitContractionsBase<EmitContractions> {
       if (op->getNumResults() == 0)
         ops.push_back(op);
     });
+    llvm::StringMap<func::FuncOp> kernels;
     for (ContractOp op : ops) {
-      ContractEmitter(op, target).emit();
+      ContractEmitter(op, target).emit(kernels);
       op.erase();
     }
   }

@@ -266,22 +266,30 @@ Value Emitter::reshape(Value tensor, ArrayRef<OpFoldResult> wanted) {
   return result ? result : reshapeFlat(tensor, own, wanted);
 }
 
+/// The constant and the symbolic factors of a product of sizes, products of sizes taken apart.
+static int64_t factorize(ArrayRef<OpFoldResult> sizes, SmallVectorImpl<Value> &symbols) {
+  int64_t constant = 1;
+  SmallVector<OpFoldResult> work(sizes.begin(), sizes.end());
+  while (!work.empty()) {
+    OpFoldResult size = work.pop_back_val();
+    if (auto value = getConstantIntValue(size)) {
+      constant *= *value;
+    } else if (auto op = cast<Value>(size).getDefiningOp<arith::MulIOp>()) {
+      work.push_back(op.getLhs());
+      work.push_back(op.getRhs());
+    } else {
+      symbols.push_back(cast<Value>(size));
+    }
+  }
+  return constant;
+}
+
 /// Whether every factor of `part` is one of `whole`, each used once: then `part` divides `whole`.
 static bool divides(ArrayRef<OpFoldResult> part, ArrayRef<OpFoldResult> whole) {
-  int64_t partConstant = 1, wholeConstant = 1;
-  SmallVector<Value> left;
-  for (OpFoldResult size : whole) {
-    if (auto constant = getConstantIntValue(size))
-      wholeConstant *= *constant;
-    else
-      left.push_back(cast<Value>(size));
-  }
-  for (OpFoldResult size : part) {
-    if (auto constant = getConstantIntValue(size)) {
-      partConstant *= *constant;
-      continue;
-    }
-    auto found = llvm::find(left, cast<Value>(size));
+  SmallVector<Value> left, needed;
+  int64_t wholeConstant = factorize(whole, left), partConstant = factorize(part, needed);
+  for (Value symbol : needed) {
+    auto found = llvm::find(left, symbol);
     if (found == left.end())
       return false;
     left.erase(found);
