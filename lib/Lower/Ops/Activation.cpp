@@ -211,12 +211,12 @@ static FailureOr<SmallVector<int64_t>> softmaxAxes(Node &node, int64_t rank) {
   return axes;
 }
 
-/// The largest element along `axes`, kept with size one. A NaN stays out of it and is met again where the maximum is
+/// The largest element along `axes`, as a fold. A NaN stays out of it and is met again where the maximum is
 /// subtracted, which spares the instructions that `maximumf` spends on it.
 static Value maximumAlong(Emitter &emit, Value x, ArrayRef<int64_t> axes) {
   Type element = computeType(Emitter::elementType(x));
   Value start = emit.constant(element, -std::numeric_limits<double>::infinity());
-  return foldElements(emit, x, axes, /*keepDims=*/true, start, [](Scalars &s, Value acc, ValueRange v) -> Value {
+  return foldElements(emit, x, {}, axes, start, [](Scalars &s, Value acc, ValueRange v) -> Value {
     return arith::MaxNumFOp::create(s.b, s.loc, acc, s.widen(v[0]));
   });
 }
@@ -229,13 +229,14 @@ static LogicalResult lowerSoftmax(Node &node) {
   if (failed(axes))
     return failure();
   Value largest = maximumAlong(emit, x, *axes);
-  Value e = mapElements(emit, {x, largest}, wide, [](Scalars &s, ValueRange v) { return s.exp(s.sub(v[0], v[1])); });
-  Value sum = foldElements(emit, e, *axes, /*keepDims=*/true, emit.constant(wide, 0.0),
+  Value e = mapElements(emit, {x, alongRows(emit, largest, *axes)}, wide,
+                        [](Scalars &s, ValueRange v) { return s.exp(s.sub(v[0], v[1])); });
+  Value sum = foldElements(emit, e, {}, *axes, emit.constant(wide, 0.0),
                            [](Scalars &s, Value acc, ValueRange v) { return accumulateSum(s, acc, v[0]); });
   Value factor = mapElements(emit, sum, wide,
                              [](Scalars &s, ValueRange v) { return s.div(s.constant(v[0].getType(), 1.0), v[0]); });
-  return node.finish(
-      mapElements(emit, {e, factor}, element, [](Scalars &s, ValueRange v) { return s.mul(v[0], v[1]); }));
+  return node.finish(mapElements(emit, {e, alongRows(emit, factor, *axes)}, element,
+                                 [](Scalars &s, ValueRange v) { return s.mul(v[0], v[1]); }));
 }
 
 static LogicalResult lowerLogSoftmax(Node &node) {
@@ -246,11 +247,11 @@ static LogicalResult lowerLogSoftmax(Node &node) {
   if (failed(axes))
     return failure();
   Value largest = maximumAlong(emit, x, *axes);
-  Value sum = foldElements(
-      emit, {x, largest}, *axes, /*keepDims=*/true, emit.constant(wide, 0.0),
-      [](Scalars &s, Value acc, ValueRange v) { return accumulateSum(s, acc, s.exp(s.sub(s.widen(v[0]), v[1]))); });
+  Value sum = foldElements(emit, x, largest, *axes, emit.constant(wide, 0.0), [](Scalars &s, Value acc, ValueRange v) {
+    return accumulateSum(s, acc, s.exp(s.sub(s.widen(v[0]), v[1])));
+  });
   Value logSum = mapElements(emit, sum, wide, [](Scalars &s, ValueRange v) { return s.log(v[0]); });
-  return node.finish(mapElements(emit, {x, largest, logSum}, element,
+  return node.finish(mapElements(emit, {x, alongRows(emit, largest, *axes), alongRows(emit, logSum, *axes)}, element,
                                  [](Scalars &s, ValueRange v) { return s.sub(s.sub(v[0], v[1]), v[2]); }));
 }
 
@@ -282,14 +283,16 @@ static LogicalResult lowerHardmax(Node &node) {
     return s.make<arith::IndexCastOp>(index, sum);
   });
   int64_t never = std::numeric_limits<int64_t>::max();
-  Value candidate = mapElements(emit, {x, largest, position}, index, [&](Scalars &s, ValueRange v) {
-    return s.select(s.equal(v[0], v[1]), v[2], s.constantInt(index, never));
-  });
-  Value first = foldElements(emit, candidate, *axes, /*keepDims=*/true, emit.constant(index, never),
+  Value candidate =
+      mapElements(emit, {x, alongRows(emit, largest, *axes), position}, index, [&](Scalars &s, ValueRange v) {
+        return s.select(s.equal(v[0], v[1]), v[2], s.constantInt(index, never));
+      });
+  Value first = foldElements(emit, candidate, {}, *axes, emit.constant(index, never),
                              [](Scalars &s, Value acc, ValueRange v) { return s.min(acc, v[0]); });
-  return node.finish(mapElements(emit, {position, first}, element, [&](Scalars &s, ValueRange v) {
-    return s.select(s.equal(v[0], v[1]), s.constant(element, 1.0), s.constant(element, 0.0));
-  }));
+  return node.finish(
+      mapElements(emit, {position, alongRows(emit, first, *axes)}, element, [&](Scalars &s, ValueRange v) {
+        return s.select(s.equal(v[0], v[1]), s.constant(element, 1.0), s.constant(element, 0.0));
+      }));
 }
 
 void mlir::ac::populateActivationLowerings(LoweringTable &table) {

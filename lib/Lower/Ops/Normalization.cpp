@@ -29,9 +29,10 @@ static Value inverseRoot(Emitter &emit, Value x, double epsilon) {
   });
 }
 
-/// (x - mean) * inverse * scale + bias; the last may be null.
-static Value standardize(Emitter &emit, Value x, Value mean, Value inverse, Value scale, Value bias) {
-  SmallVector<Value> operands{x, mean, inverse, scale};
+/// (x - mean) * inverse * scale + bias; the statistics are folds along `axes`, and `bias` may be null.
+static Value standardize(Emitter &emit, Value x, ArrayRef<int64_t> axes, Value mean, Value inverse, Value scale,
+                         Value bias) {
+  SmallVector<Value> operands{x, alongRows(emit, mean, axes), alongRows(emit, inverse, axes), scale};
   if (bias)
     operands.push_back(bias);
   return mapElements(emit, operands, Emitter::elementType(x), [&](Scalars &s, ValueRange v) {
@@ -60,11 +61,12 @@ static LogicalResult lowerLayerNormalization(Node &node) {
   SmallVector<int64_t> axes = axesFrom(*axis, rank);
   Value mean = meanOf(emit, x, axes);
   Value inverse = inverseRoot(emit, varianceOf(emit, x, mean, axes), node.getFloat("epsilon", 1e-5));
-  node.setOutput(0, standardize(emit, x, mean, inverse, node.input(1), node.hasInput(2) ? node.input(2) : Value()));
+  node.setOutput(0,
+                 standardize(emit, x, axes, mean, inverse, node.input(1), node.hasInput(2) ? node.input(2) : Value()));
   if (node.wantsOutput(1))
-    node.setOutput(1, emit.castElements(mean, node.outputElementType(1)));
+    node.setOutput(1, emit.castElements(alongRows(emit, mean, axes), node.outputElementType(1)));
   if (node.wantsOutput(2))
-    node.setOutput(2, emit.castElements(inverse, node.outputElementType(2)));
+    node.setOutput(2, emit.castElements(alongRows(emit, inverse, axes), node.outputElementType(2)));
   return success();
 }
 
@@ -77,11 +79,10 @@ static LogicalResult lowerRMSNormalization(Node &node) {
   if (failed(axis))
     return failure();
   SmallVector<int64_t> axes = axesFrom(*axis, rank);
-  Value sum =
-      foldElements(emit, x, axes, /*keepDims=*/true, emit.constant(wide, 0.0), [](Scalars &s, Value acc, ValueRange v) {
-        Value y = s.widen(v[0]);
-        return accumulateSum(s, acc, s.mul(y, y));
-      });
+  Value sum = foldElements(emit, x, {}, axes, emit.constant(wide, 0.0), [](Scalars &s, Value acc, ValueRange v) {
+    Value y = s.widen(v[0]);
+    return accumulateSum(s, acc, s.mul(y, y));
+  });
   Value count = countAlong(emit, x, axes, wide);
   double epsilon = node.getFloat("epsilon", 1e-5);
   Value inverse = mapElements(emit, sum, wide, [&](Scalars &s, ValueRange v) {
@@ -89,9 +90,9 @@ static LogicalResult lowerRMSNormalization(Node &node) {
     return s.div(one, s.sqrt(s.add(s.div(v[0], count), epsilon)));
   });
   Type result = Emitter::elementType(node.input(1));
-  return node.finish(mapElements(emit, {x, inverse, node.input(1)}, result, [](Scalars &s, ValueRange v) {
-    return s.mul(s.mul(v[0], v[1]), s.convert(v[2], v[0].getType()));
-  }));
+  return node.finish(
+      mapElements(emit, {x, alongRows(emit, inverse, axes), node.input(1)}, result,
+                  [](Scalars &s, ValueRange v) { return s.mul(s.mul(v[0], v[1]), s.convert(v[2], v[0].getType())); }));
 }
 
 static LogicalResult lowerBatchNormalization(Node &node) {
@@ -118,14 +119,14 @@ static LogicalResult lowerBatchNormalization(Node &node) {
         axes.push_back(axis);
     Value mean = meanOf(emit, x, axes), variance = varianceOf(emit, x, mean, axes);
     Value inverse = inverseRoot(emit, variance, epsilon);
-    node.setOutput(0, standardize(emit, x, mean, inverse, channels(node.input(1)), channels(node.input(2))));
+    node.setOutput(0, standardize(emit, x, axes, mean, inverse, channels(node.input(1)), channels(node.input(2))));
     double momentum = node.getFloat("momentum", 0.9);
     for (auto [output, input, current] : {std::tuple(1u, 3u, mean), std::tuple(2u, 4u, variance)}) {
       if (!node.wantsOutput(output))
         continue;
-      Value given = node.input(input), flat = emit.reshape(current, {emit.dim(x, channelAxis)});
+      Value given = node.input(input);
       node.setOutput(output,
-                     mapElements(emit, {given, flat}, Emitter::elementType(given), [&](Scalars &s, ValueRange v) {
+                     mapElements(emit, {given, current}, Emitter::elementType(given), [&](Scalars &s, ValueRange v) {
                        Value fresh = s.convert(v[1], v[0].getType());
                        return s.add(s.mul(v[0], momentum), s.mul(fresh, 1.0 - momentum));
                      }));
@@ -155,7 +156,7 @@ static LogicalResult lowerInstanceNormalization(Node &node) {
   SmallVector<int64_t> axes = axesFrom(2, rank);
   Value mean = meanOf(emit, x, axes);
   Value inverse = inverseRoot(emit, varianceOf(emit, x, mean, axes), node.getFloat("epsilon", 1e-5));
-  return node.finish(standardize(emit, x, mean, inverse, alongAxis(emit, node.input(1), 1, rank),
+  return node.finish(standardize(emit, x, axes, mean, inverse, alongAxis(emit, node.input(1), 1, rank),
                                  alongAxis(emit, node.input(2), 1, rank)));
 }
 
@@ -184,7 +185,7 @@ static LogicalResult lowerGroupNormalization(Node &node) {
   // Before opset 21 scale and bias are given for each group.
   Dims parameter{group, node.opset() < 21 ? one : each, one};
   Value scale = emit.reshape(node.input(1), parameter), bias = emit.reshape(node.input(2), parameter);
-  return node.finish(emit.reshape(standardize(emit, y, mean, inverse, scale, bias), dims));
+  return node.finish(emit.reshape(standardize(emit, y, {2, 3}, mean, inverse, scale, bias), dims));
 }
 
 static LogicalResult lowerMeanVarianceNormalization(Node &node) {
@@ -203,7 +204,8 @@ static LogicalResult lowerMeanVarianceNormalization(Node &node) {
   Value inverse = mapElements(emit, variance, Emitter::elementType(variance), [](Scalars &s, ValueRange v) {
     return s.div(s.constant(v[0].getType(), 1.0), s.add(s.sqrt(v[0]), 1e-9));
   });
-  return node.finish(mapElements(emit, {x, mean, inverse}, Emitter::elementType(x),
+  return node.finish(mapElements(emit, {x, alongRows(emit, mean, axes), alongRows(emit, inverse, axes)},
+                                 Emitter::elementType(x),
                                  [](Scalars &s, ValueRange v) { return s.mul(s.sub(v[0], v[1]), v[2]); }));
 }
 
@@ -217,12 +219,11 @@ static LogicalResult lowerLpNormalization(Node &node) {
   int64_t p = node.getInt("p", 2);
   if (p != 1 && p != 2)
     return node.refuse("p is " + Twine(p) + ", expected 1 or 2");
-  Value sum = foldElements(emit, x, *axis, /*keepDims=*/true, emit.constant(wide, 0.0),
-                           [&](Scalars &s, Value acc, ValueRange v) {
-                             Value y = s.widen(v[0]);
-                             return accumulateSum(s, acc, p == 1 ? s.abs(y) : s.mul(y, y));
-                           });
-  return node.finish(mapElements(emit, {x, sum}, element, [&](Scalars &s, ValueRange v) {
+  Value sum = foldElements(emit, x, {}, *axis, emit.constant(wide, 0.0), [&](Scalars &s, Value acc, ValueRange v) {
+    Value y = s.widen(v[0]);
+    return accumulateSum(s, acc, p == 1 ? s.abs(y) : s.mul(y, y));
+  });
+  return node.finish(mapElements(emit, {x, alongRows(emit, sum, *axis)}, element, [&](Scalars &s, ValueRange v) {
     Value zero = s.constant(wide, 0.0), norm = p == 1 ? v[1] : s.sqrt(v[1]);
     return s.select(s.equal(v[1], zero), zero, s.div(v[0], norm));
   }));

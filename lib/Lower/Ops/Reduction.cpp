@@ -19,7 +19,6 @@ namespace {
 struct Operand {
   Value tensor;
   SmallVector<int64_t> axes;
-  bool keepDims;
   Dims result;
 };
 } // namespace
@@ -57,7 +56,6 @@ static FailureOr<Operand> rearrange(Node &node, Value tensor, ArrayRef<Value> ax
     numKept = s.select(reduced, numKept, s.mul(numKept, size));
   }
   Operand operand;
-  operand.keepDims = false;
   operand.axes = {1};
   if (keepDims) {
     for (int64_t axis = 0; axis < rank; ++axis)
@@ -120,7 +118,7 @@ static FailureOr<Operand> getOperand(Node &node) {
   }
   if (axes.empty() && node.getInt("noop_with_empty_axes", 0) == 0)
     axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
-  Operand operand{tensor, axes, keepDims, {}};
+  Operand operand{tensor, axes, {}};
   for (int64_t axis = 0; axis < rank; ++axis) {
     bool reduced = llvm::is_contained(axes, axis);
     if (!reduced || keepDims)
@@ -141,7 +139,7 @@ static Value smallerOf(Scalars &s, Value x, Value y) { return s.min(x, y); }
 /// Folds `before(element)` with `join`, from `start`, in the accumulator's type.
 static Value fold(Node &node, const Operand &operand, Value start, UnaryFormula before, JoinFormula join) {
   return foldElements(
-      node.emit, operand.tensor, operand.axes, operand.keepDims, start,
+      node.emit, operand.tensor, {}, operand.axes, start,
       [&](Scalars &s, Value acc, ValueRange v) { return join(s, acc, before(s, s.widen(v[0]))); }, node.isUnsigned(0));
 }
 
@@ -228,15 +226,14 @@ static LogicalResult lowerReduceLogSumExp(Node &node) {
     operand->tensor = emit.castElements(operand->tensor, wide, isUnsigned);
   }
   double infinity = std::numeric_limits<double>::infinity();
-  // The shift keeps the reduced dimensions, so that it broadcasts against the tensor.
-  Value largest = foldElements(emit, operand->tensor, operand->axes, /*keepDims=*/true, emit.constant(wide, -infinity),
+  Value largest = foldElements(emit, operand->tensor, {}, operand->axes, emit.constant(wide, -infinity),
                                [](Scalars &s, Value acc, ValueRange v) { return s.max(acc, s.widen(v[0])); });
   Value shift = mapElements(emit, largest, wide, [&](Scalars &s, ValueRange v) {
     Value finite = s.less(s.abs(v[0]), s.constant(wide, infinity));
     return s.select(finite, v[0], s.constant(wide, 0.0));
   });
   Value sum = foldElements(
-      emit, {operand->tensor, shift}, operand->axes, /*keepDims=*/true, emit.constant(wide, 0.0),
+      emit, operand->tensor, shift, operand->axes, emit.constant(wide, 0.0),
       [](Scalars &s, Value acc, ValueRange v) { return accumulateSum(s, acc, s.exp(s.sub(s.widen(v[0]), v[1]))); });
   Value result = mapElements(emit, {sum, shift}, element, [&](Scalars &s, ValueRange v) {
     return s.convert(s.add(s.log(v[0]), v[1]), computeType(element), isUnsigned);

@@ -122,48 +122,34 @@ LogicalResult mlir::ac::lowerFormula(Node &node, Formula formula) {
   return node.finish(result);
 }
 
-Value mlir::ac::foldElements(Emitter &emit, ValueRange tensors, ArrayRef<int64_t> axes, bool keepDims, Value start,
+Value mlir::ac::foldElements(Emitter &emit, Value tensor, ValueRange rows, ArrayRef<int64_t> axes, Value start,
                              llvm::function_ref<Value(Scalars &, Value, ValueRange)> body, bool isUnsigned) {
-  Dims own = emit.dims(tensors[0]), kept, result;
+  Dims own = emit.dims(tensor), kept;
   int64_t rank = own.size();
-  SmallVector<AffineExpr> keptExprs;
+  SmallVector<AffineExpr> exprs;
   SmallVector<utils::IteratorType> iterators;
   for (int64_t axis = 0; axis < rank; ++axis) {
     bool reduced = llvm::is_contained(axes, axis);
     iterators.push_back(reduced ? utils::IteratorType::reduction : utils::IteratorType::parallel);
-    if (!reduced) {
-      kept.push_back(own[axis]);
-      keptExprs.push_back(emit.getAffineDimExpr(axis));
-    }
-    if (!reduced || keepDims)
-      result.push_back(reduced ? OpFoldResult(emit.getIndexAttr(1)) : own[axis]);
+    if (reduced)
+      continue;
+    kept.push_back(own[axis]);
+    exprs.push_back(emit.getAffineDimExpr(axis));
   }
-  // Dimensions of size one are dropped from the operands: what is left of them is a plain choice of loops.
-  SmallVector<Value> operands;
-  SmallVector<AffineMap> maps;
-  for (Value tensor : tensors) {
-    Dims dims = emit.dims(tensor);
-    int64_t lead = rank - dims.size();
-    SmallVector<int64_t> ones;
-    SmallVector<AffineExpr> exprs;
-    for (auto [axis, size] : llvm::enumerate(dims)) {
-      if (Emitter::isOne(size) && !Emitter::isOne(own[lead + axis]))
-        ones.push_back(axis);
-      else
-        exprs.push_back(emit.getAffineDimExpr(lead + axis));
-    }
-    operands.push_back(ones.empty() ? tensor : emit.squeezeAxes(tensor, ones));
-    maps.push_back(AffineMap::get(rank, 0, exprs, emit.getContext()));
-  }
+  AffineMap rowMap = AffineMap::get(rank, 0, exprs, emit.getContext());
+  SmallVector<Value> operands{tensor};
+  llvm::append_range(operands, rows);
+  SmallVector<AffineMap> maps(operands.size(), rowMap);
+  maps[0] = emit.getMultiDimIdentityMap(rank);
   Value init = emit.empty(kept, start.getType());
   init = emit.withDims(linalg::FillOp::create(emit, start, init).getResult(0), kept);
-  Value value = emit.generic(operands, maps, init, AffineMap::get(rank, 0, keptExprs, emit.getContext()), iterators,
-                             [&](OpBuilder &b, Location loc, ValueRange scalars) {
-                               Scalars s(b, loc, isUnsigned);
-                               return body(s, scalars.back(), scalars.drop_back());
-                             });
-  return keepDims ? emit.reshape(value, result) : value;
+  return emit.generic(operands, maps, init, rowMap, iterators, [&](OpBuilder &b, Location loc, ValueRange scalars) {
+    Scalars s(b, loc, isUnsigned);
+    return body(s, scalars.back(), scalars.drop_back());
+  });
 }
+
+Value mlir::ac::alongRows(Emitter &emit, Value row, ArrayRef<int64_t> axes) { return emit.expandAxes(row, axes); }
 
 static constexpr auto kFreeOrder = arith::FastMathFlags::reassoc | arith::FastMathFlags::contract;
 
@@ -192,7 +178,7 @@ Value mlir::ac::countAlong(Emitter &emit, Value tensor, ArrayRef<int64_t> axes, 
 
 Value mlir::ac::meanOf(Emitter &emit, Value tensor, ArrayRef<int64_t> axes) {
   Type element = accumulatorType(Emitter::elementType(tensor));
-  Value sum = foldElements(emit, tensor, axes, /*keepDims=*/true, emit.constant(element, 0),
+  Value sum = foldElements(emit, tensor, {}, axes, emit.constant(element, 0),
                            [](Scalars &s, Value acc, ValueRange x) { return accumulateSum(s, acc, s.widen(x[0])); });
   Value count = countAlong(emit, tensor, axes, element);
   return mapElements(emit, sum, element, [&](Scalars &s, ValueRange x) { return s.div(x[0], count); });
@@ -200,11 +186,11 @@ Value mlir::ac::meanOf(Emitter &emit, Value tensor, ArrayRef<int64_t> axes) {
 
 Value mlir::ac::varianceOf(Emitter &emit, Value tensor, Value mean, ArrayRef<int64_t> axes) {
   Type element = accumulatorType(Emitter::elementType(tensor));
-  Value sum = foldElements(emit, {tensor, mean}, axes, /*keepDims=*/true, emit.constant(element, 0),
-                           [](Scalars &s, Value acc, ValueRange x) {
-                             Value distance = s.sub(s.widen(x[0]), x[1]);
-                             return accumulateSum(s, acc, s.mul(distance, distance));
-                           });
+  Value sum =
+      foldElements(emit, tensor, mean, axes, emit.constant(element, 0), [](Scalars &s, Value acc, ValueRange x) {
+        Value distance = s.sub(s.widen(x[0]), x[1]);
+        return accumulateSum(s, acc, s.mul(distance, distance));
+      });
   Value count = countAlong(emit, tensor, axes, element);
   return mapElements(emit, sum, element, [&](Scalars &s, ValueRange x) { return s.div(x[0], count); });
 }

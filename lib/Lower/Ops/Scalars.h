@@ -112,19 +112,21 @@ Value mapElements(Emitter &emit, ValueRange tensors, Type element, Formula formu
 /// Lowers a node to one formula of its inputs; the result has the element type of the first one.
 LogicalResult lowerFormula(Node &node, Formula formula);
 
-/// `body(accumulator, elements)` folded along `axes` into `start`. The first tensor has all dimensions, the others may
-/// lack some at the front or have size one. Reduced dimensions stay with size one, unless `keepDims` is false.
-/// Elements come as they are, so that the body widens what it needs.
-Value foldElements(Emitter &emit, ValueRange tensors, ArrayRef<int64_t> axes, bool keepDims, Value start,
+/// `body(accumulator, elements)` folded along `axes` into `start`, for each index of the other axes: the result has no
+/// dimensions for those reduced. Besides the elements of `tensor` the body gets those of `rows`, which have the
+/// dimensions of the result. Elements come as they are, so that the body widens what it needs.
+Value foldElements(Emitter &emit, Value tensor, ValueRange rows, ArrayRef<int64_t> axes, Value start,
                    llvm::function_ref<Value(Scalars &, Value, ValueRange)> body, bool isUnsigned = false);
+/// The result of a fold with the reduced axes as dimensions of size one, so that it broadcasts against the tensor.
+Value alongRows(Emitter &emit, Value row, ArrayRef<int64_t> axes);
 
 /// `x + y` and `x * y` of a reduction, whose order is free.
 Value accumulateSum(Scalars &s, Value x, Value y);
 Value accumulateProduct(Scalars &s, Value x, Value y);
 
-/// The mean along `axes`, kept with size one, in the accumulator's type.
+/// The mean along `axes`, as a fold, in the accumulator's type.
 Value meanOf(Emitter &emit, Value tensor, ArrayRef<int64_t> axes);
-/// The mean of the squared distance to `mean`.
+/// The mean of the squared distance to `mean`, as a fold.
 Value varianceOf(Emitter &emit, Value tensor, Value mean, ArrayRef<int64_t> axes);
 /// The number of elements along `axes` as a scalar of `type`.
 Value countAlong(Emitter &emit, Value tensor, ArrayRef<int64_t> axes, Type type);
