@@ -217,19 +217,33 @@ void LoopEmitter::emitRange(Value begin, Value end) {
     });
     return;
   }
-  auto loop = scf::ForOp::create(b, begin, end, index(1));
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(loop.getBody()->getTerminator());
-  Value rest = loop.getInductionVar();
-  for (unsigned dim : llvm::reverse(shared)) {
-    if (dim == shared.front()) {
-      position[dim] = rest;
-      break;
-    }
-    position[dim] = arith::RemUIOp::create(b, rest, sizes[dim]);
+  // The place in each dimension is worked out where the range begins and then counted on: a division for each row costs
+  // more than a short row.
+  SmallVector<Value> places;
+  Value rest = begin;
+  for (unsigned dim : llvm::reverse(ArrayRef<unsigned>(shared).drop_front())) {
+    places.push_back(arith::RemUIOp::create(b, rest, sizes[dim]));
     rest = arith::DivUIOp::create(b, rest, sizes[dim]);
   }
+  places.push_back(rest);
+  auto loop = scf::ForOp::create(b, begin, end, index(1), places);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(loop.getBody());
+  for (auto [dim, place] : llvm::zip_equal(llvm::reverse(shared), loop.getRegionIterArgs()))
+    position[dim] = place;
   inner();
+  Value carry = index(1);
+  SmallVector<Value> next;
+  for (unsigned dim : llvm::reverse(shared)) {
+    Value place = arith::AddIOp::create(b, position[dim], carry);
+    if (dim != shared.front()) {
+      Value wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, place, sizes[dim]);
+      place = arith::SelectOp::create(b, wraps, index(0), place);
+      carry = arith::SelectOp::create(b, wraps, index(1), index(0));
+    }
+    next.push_back(place);
+  }
+  scf::YieldOp::create(b, next);
 }
 
 void LoopEmitter::emit() {
