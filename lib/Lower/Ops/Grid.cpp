@@ -52,7 +52,8 @@ static SmallVector<Tap> gridTaps(OpBuilder &b, Location loc, const GridOptions &
   }
   if (options.nearest)
     x = math::RoundEvenOp::create(b, loc, x);
-  if (options.outside == Outside::Edge) {
+  // A cubic reading extends the border tap by tap, as PyTorch and ONNX Runtime do, and does not move the coordinate.
+  if (options.outside == Outside::Edge && !options.cubic) {
     Value low = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, bounds.low);
     Value high = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, bounds.high);
     x = arith::SelectOp::create(b, loc, low, constant(0.0), x);
@@ -69,9 +70,12 @@ static LogicalResult lowerGridSample(Node &node) {
   Emitter &emit = node.emit;
   Value x = node.input(0), grid = node.input(1);
   int64_t rank = Emitter::rank(x) - 2;
-  if (rank < 1 || Emitter::rank(grid) != rank + 2 || getConstantIntValue(emit.dim(grid, rank + 1)) != rank)
-    return node.refuse("has an input of rank " + Twine(rank + 2) +
-                       " and a grid that does not hold one coordinate for each of its spatial dimensions");
+  if (rank < 1 || Emitter::rank(grid) != rank + 2)
+    return node.refuse("has an input of rank " + Twine(rank + 2) + " and a grid of rank " + Twine(Emitter::rank(grid)) +
+                       ", expected equal ranks of three or more");
+  if (failed(requireSame(node, emit.dim(grid, rank + 1), emit.dimension(rank),
+                         "the coordinates in the grid and the spatial dimensions")))
+    return failure();
   FailureOr<GridOptions> options = getGridOptions(node);
   if (failed(options) || failed(requireSame(node, emit.dim(x, 0), emit.dim(grid, 0), "batch sizes of input and grid")))
     return failure();

@@ -165,10 +165,14 @@ LogicalResult Resizing::readAxes(Value roi, Value scales, Value sizes) {
     }
   }
   int64_t count = names.size();
-  auto check = [&](Value list, int64_t wanted, StringRef what) -> LogicalResult {
-    auto type = Emitter::type(list);
-    if (type.getRank() != 1 || type.getDimSize(0) != wanted)
-      return node.refuse("has `" + what + "` of a length that is not known to be " + Twine(wanted));
+  // Makes the length of a list static; it may be known at run time only.
+  auto check = [&](Value &list, int64_t wanted, StringRef what) -> LogicalResult {
+    if (Emitter::rank(list) != 1)
+      return node.refuse("has `" + what + "` of rank " + Twine(Emitter::rank(list)) + ", expected 1");
+    if (failed(requireSame(node, emit.dim(list, 0), emit.dimension(wanted),
+                           "the length of `" + what + "` and the number of axes it is for")))
+      return failure();
+    list = emit.castToDims(list, {emit.dimension(wanted)});
     return success();
   };
   for (int64_t axis : names) {
