@@ -56,7 +56,8 @@ static LogicalResult exportModel(ModuleOp module, raw_ostream &os) {
   if (outputFile.empty() && !externalData)
     return ac::exportONNX(module, os);
   if (outputFile.empty())
-    return emitError(UnknownLoc::get(module.getContext())) << "--external-data wants an output file: give one with `-o`";
+    return emitError(UnknownLoc::get(module.getContext()))
+           << "--external-data wants an output file: give one with `-o`";
   ac::ExportOptions options;
   options.externalData = externalData;
   return ac::exportONNX(module, outputFile, options);

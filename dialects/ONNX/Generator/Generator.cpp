@@ -32,16 +32,26 @@ const std::set<std::string> randomOps = {"RandomNormal", "RandomNormalLike", "Ra
 
 const char *attributeKind(AttributeProto::AttributeType type) {
   switch (type) {
-  case AttributeProto::FLOAT: return "ONNX_FloatAttr";
-  case AttributeProto::INT: return "ONNX_IntAttr";
-  case AttributeProto::STRING: return "StrAttr";
-  case AttributeProto::TENSOR: return "ElementsAttr";
-  case AttributeProto::TYPE_PROTO: return "TypeAttr";
-  case AttributeProto::FLOATS: return "DenseF32ArrayAttr";
-  case AttributeProto::INTS: return "DenseI64ArrayAttr";
-  case AttributeProto::STRINGS: return "StrArrayAttr";
-  case AttributeProto::SPARSE_TENSOR: return "DictionaryAttr";
-  default: return "ArrayAttr";
+  case AttributeProto::FLOAT:
+    return "ONNX_FloatAttr";
+  case AttributeProto::INT:
+    return "ONNX_IntAttr";
+  case AttributeProto::STRING:
+    return "StrAttr";
+  case AttributeProto::TENSOR:
+    return "ElementsAttr";
+  case AttributeProto::TYPE_PROTO:
+    return "TypeAttr";
+  case AttributeProto::FLOATS:
+    return "DenseF32ArrayAttr";
+  case AttributeProto::INTS:
+    return "DenseI64ArrayAttr";
+  case AttributeProto::STRINGS:
+    return "StrArrayAttr";
+  case AttributeProto::SPARSE_TENSOR:
+    return "DictionaryAttr";
+  default:
+    return "ArrayAttr";
   }
 }
 
@@ -92,8 +102,8 @@ std::string uniqueName(std::string name, std::set<std::string> &used, const char
       s[0] = toupper(s[0]);
     return s;
   };
-  static const std::set<std::string> taken = {"Operation", "Loc", "Context", "Operands", "Results", "Result",
-                                              "Properties", "Region", "Regions", "Body", "Type", "Name"};
+  static const std::set<std::string> taken = {"Operation",  "Loc",    "Context", "Operands", "Results", "Result",
+                                              "Properties", "Region", "Regions", "Body",     "Type",    "Name"};
   if (taken.count(key(name)))
     name += suffix;
   while (!used.insert(key(name)).second)
@@ -137,9 +147,9 @@ void printOp(std::ostream &os, const OpSchema &schema, const std::vector<OpSchem
         value.clear();
     }
     std::string kind = attributeKind(attribute->type);
-    arguments.push_back((value.empty() ? "OptionalAttr<" + kind + ">"
-                                       : "DefaultValuedOptionalAttr<" + kind + ", \"" + value + "\">") +
-                        ":$" + name);
+    arguments.push_back(
+        (value.empty() ? "OptionalAttr<" + kind + ">" : "DefaultValuedOptionalAttr<" + kind + ", \"" + value + "\">") +
+        ":$" + name);
   }
   os << "  let arguments = (ins";
   for (size_t i = 0; i < arguments.size(); ++i)

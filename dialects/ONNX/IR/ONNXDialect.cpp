@@ -42,9 +42,7 @@ void ONNXDialect::initialize() {
 
 using Operands = SmallVector<OpAsmParser::UnresolvedOperand>;
 
-static void printOperandList(Operation *op, OpAsmPrinter &p) {
-  p << '(' << op->getOperands() << ')';
-}
+static void printOperandList(Operation *op, OpAsmPrinter &p) { p << '(' << op->getOperands() << ')'; }
 
 static void printTypes(Operation *op, OpAsmPrinter &p) {
   p << " : ";
@@ -65,9 +63,8 @@ static ParseResult checkAttributes(OpAsmParser &parser, SMLoc loc, OperationStat
   std::optional<RegisteredOperationName> info = result.name.getRegisteredInfo();
   if (!info)
     return success();
-  return info->verifyInherentAttrs(result.attributes, [&] {
-    return parser.emitError(loc) << "'" << result.name.getStringRef() << "' op ";
-  });
+  return info->verifyInherentAttrs(
+      result.attributes, [&] { return parser.emitError(loc) << "'" << result.name.getStringRef() << "' op "; });
 }
 
 ParseResult mlir::onnx::detail::parseOp(OpAsmParser &parser, OperationState &result) {

@@ -13,12 +13,13 @@
 namespace mlir::ac {
 
 struct ExportOptions {
-  /// Writes large constants into `<file>.data` beside the model. Done without asking where protobuf could not hold them.
+  /// Writes large constants into `<file>.data` beside the model. Done without asking where protobuf could not hold
+  /// them.
   bool externalData = false;
 };
 
-/// Writes a module of onnx ops as a model with the module's opsets. A file appears whole or not at all. On failure the error names every
-/// op that has no place in a model.
+/// Writes a module of onnx ops as a model with the module's opsets. A file appears whole or not at all. On failure the
+/// error names every op that has no place in a model.
 LogicalResult exportONNX(ModuleOp module, StringRef path, const ExportOptions &options = {});
 
 /// The same into a stream, which has no room beside it: a model above 2 GiB is refused.

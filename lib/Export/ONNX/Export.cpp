@@ -5,14 +5,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Constants become initialisers, every other op a node with its location as name. A result that a graph hands out twice, or that is a
-// constant, an argument or a value of an outer graph, goes through an Identity: ONNX wants each output to come from a node of its graph.
+// Constants become initialisers, every other op a node with its location as name. A result that a graph hands out
+// twice, or that is a constant, an argument or a value of an outer graph, goes through an Identity: ONNX wants each
+// output to come from a node of its graph.
 //
 //===----------------------------------------------------------------------===//
 
-#include "ac/Export/ONNX.h"
 #include "Export/ONNX/Tensors.h"
 #include "Import/ONNX/Types.h"
+#include "ac/Export/ONNX.h"
 #include "dialects/ONNX/Generator/SchemaNames.h"
 #include "dialects/ONNX/IR/ONNXDialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -188,7 +189,8 @@ void Exporter::exportAttribute(Operation *op, NamedAttribute attribute, NodeProt
     ok = false;
   }
   if (!ok) {
-    fail(op->getLoc()) << "attribute `" << name << "` of `" << op->getName() << "` is " << value << ", which has no ONNX form";
+    fail(op->getLoc()) << "attribute `" << name << "` of `" << op->getName() << "` is " << value
+                       << ", which has no ONNX form";
     return;
   }
   *node.add_attribute() = std::move(result);
@@ -253,7 +255,9 @@ void Exporter::exportOp(Operation *op, GraphProto &graph) {
     if (isa<NoneType>(result.getType()))
       name.clear();
     else if (name.empty())
-      name = makeUnique(op->getNumResults() == 1 ? node.name() + "_out" : node.name() + "_out" + std::to_string(result.getResultNumber()), taken);
+      name = makeUnique(op->getNumResults() == 1 ? node.name() + "_out"
+                                                 : node.name() + "_out" + std::to_string(result.getResultNumber()),
+                        taken);
     node.add_output(name);
     if (isCustom && !name.empty())
       *graph.add_value_info() = makeValueInfo(name, result.getType(), {}, op->getLoc());
@@ -274,7 +278,8 @@ void Exporter::exportBlock(Block &block, GraphProto &graph, ArrayRef<std::string
   SmallVector<std::pair<Value, std::string>> copies;
   for (auto [value, output] : llvm::zip_equal(terminator->getOperands(), outputs)) {
     Operation *definition = value.getDefiningOp();
-    bool isOwn = definition && definition->getBlock() == &block && definition->getName().getStringRef() != "onnx.Constant";
+    bool isOwn =
+        definition && definition->getBlock() == &block && definition->getName().getStringRef() != "onnx.Constant";
     if (isOwn && names.try_emplace(value, output).second)
       continue;
     copies.push_back({value, output});
@@ -400,7 +405,8 @@ LogicalResult mlir::ac::exportONNX(ModuleOp module, StringRef path, const Export
 
 LogicalResult mlir::ac::exportONNX(ModuleOp module, raw_ostream &os) {
   if (countWeightBytes(module) > maxModelBytes)
-    return module.emitError("the weights take more than 2 GiB, which one protobuf file cannot hold: name an output file with `-o`");
+    return module.emitError(
+        "the weights take more than 2 GiB, which one protobuf file cannot hold: name an output file with `-o`");
   ModelProto model;
   std::string bytes;
   if (failed(Exporter(module, model, "").run()))

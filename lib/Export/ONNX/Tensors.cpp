@@ -20,13 +20,17 @@ namespace {
 unsigned packedBits(int32_t dataType) {
   switch (dataType) {
   case TensorProto::INT2:
-  case TensorProto::UINT2: return 2;
+  case TensorProto::UINT2:
+    return 2;
   case TensorProto::INT4:
   case TensorProto::UINT4:
-  case TensorProto::FLOAT4E2M1: return 4;
+  case TensorProto::FLOAT4E2M1:
+    return 4;
   case TensorProto::FLOAT6E2M3:
-  case TensorProto::FLOAT6E3M2: return 6;
-  default: return 8;
+  case TensorProto::FLOAT6E3M2:
+    return 6;
+  default:
+    return 8;
   }
 }
 

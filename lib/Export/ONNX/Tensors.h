@@ -16,7 +16,8 @@ namespace mlir::ac {
 /// The blob of a constant whose bytes stand in a file as they stand in memory; empty for any other constant.
 ArrayRef<char> getPlainBytes(ElementsAttr value);
 
-/// Fills in type, dimensions and, if `withData`, the elements. False for an element type or a kind of attribute that has no ONNX form.
+/// Fills in type, dimensions and, if `withData`, the elements. False for an element type or a kind of attribute that
+/// has no ONNX form.
 bool tensorToONNX(ElementsAttr value, bool withData, ::onnx::TensorProto &tensor);
 
 } // namespace mlir::ac

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The library's inliner infers the shapes of the whole model once per node, and gives up at a value without type. Here a
-// round replaces all nodes that have a body, with types inferred once; bodies that hold such operators themselves
+// The library's inliner infers the shapes of the whole model once per node, and gives up at a value without type. Here
+// a round replaces all nodes that have a body, with types inferred once; bodies that hold such operators themselves
 // wait for the next round.
 //
 //===----------------------------------------------------------------------===//
@@ -148,8 +148,7 @@ private:
 
   bool getBody(const NodeProto &node, const Types &types, FunctionProto &body) {
     int opset = getOpset(model, node.domain());
-    const OpSchema *schema =
-        opset ? ::onnx::OpSchemaRegistry::Schema(node.op_type(), opset, node.domain()) : nullptr;
+    const OpSchema *schema = opset ? ::onnx::OpSchemaRegistry::Schema(node.op_type(), opset, node.domain()) : nullptr;
     if (!schema || (!schema->HasFunction() && !schema->HasContextDependentFunction()))
       return false;
     std::string key = node.output_size() ? node.domain() + node.op_type() + node.output(0) : "";

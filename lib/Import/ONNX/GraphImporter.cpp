@@ -109,16 +109,21 @@ DictionaryAttr GraphImporter::describeValue(const ValueInfoProto &value) {
 
 Attribute GraphImporter::importAttribute(AttributeProto &attribute, const std::string &name) {
   switch (attribute.type()) {
-  case AttributeProto::FLOAT: return builder.getF32FloatAttr(attribute.f());
-  case AttributeProto::INT: return builder.getI64IntegerAttr(attribute.i());
-  case AttributeProto::STRING: return builder.getStringAttr(attribute.s());
+  case AttributeProto::FLOAT:
+    return builder.getF32FloatAttr(attribute.f());
+  case AttributeProto::INT:
+    return builder.getI64IntegerAttr(attribute.i());
+  case AttributeProto::STRING:
+    return builder.getStringAttr(attribute.s());
   case AttributeProto::FLOATS:
     return builder.getDenseF32ArrayAttr(SmallVector<float>(attribute.floats().begin(), attribute.floats().end()));
   case AttributeProto::INTS:
     return builder.getDenseI64ArrayAttr(SmallVector<int64_t>(attribute.ints().begin(), attribute.ints().end()));
   case AttributeProto::STRINGS:
-    return builder.getStrArrayAttr(SmallVector<llvm::StringRef>(attribute.strings().begin(), attribute.strings().end()));
-  case AttributeProto::TENSOR: return tensorFromONNX(*attribute.mutable_t(), name, external, context);
+    return builder.getStrArrayAttr(
+        SmallVector<llvm::StringRef>(attribute.strings().begin(), attribute.strings().end()));
+  case AttributeProto::TENSOR:
+    return tensorFromONNX(*attribute.mutable_t(), name, external, context);
   case AttributeProto::TENSORS: {
     SmallVector<Attribute> tensors;
     for (TensorProto &tensor : *attribute.mutable_tensors())
@@ -156,8 +161,8 @@ void GraphImporter::addAttributes(NodeProto &node, const OpSchema *schema, Opera
 /// All kinds of constants become `value`.
 void GraphImporter::importConstant(NodeProto &node, Scope &scope, Location loc) {
   if (node.attribute_size() != 1 || node.output_size() != 1)
-    throw ImportError("a constant has one attribute and one output, this one has " + Twine(node.attribute_size()) + " and " +
-                      Twine(node.output_size()));
+    throw ImportError("a constant has one attribute and one output, this one has " + Twine(node.attribute_size()) +
+                      " and " + Twine(node.output_size()));
   AttributeProto &attribute = *node.mutable_attribute(0);
   const std::string &name = attribute.name();
   ElementsAttr value;
@@ -180,7 +185,8 @@ void GraphImporter::importConstant(NodeProto &node, Scope &scope, Location loc) 
     SmallVector<llvm::StringRef> values(attribute.strings().begin(), attribute.strings().end());
     if (name == "value_string")
       values.push_back(attribute.s());
-    value = DenseElementsAttr::get(tensorOf(values.size(), mlir::onnx::StringType::get(context), name == "value_string"), values);
+    value = DenseElementsAttr::get(
+        tensorOf(values.size(), mlir::onnx::StringType::get(context), name == "value_string"), values);
   }
   if (!value)
     throw ImportError("attribute `" + name + "` gives no tensor");
@@ -258,7 +264,8 @@ void GraphImporter::importNode(NodeProto &node, Scope &scope) {
     if (!op->getAttr(attribute.getName()))
       throw ImportError("attribute `" + attribute.getName().str() + "` is of another kind than its operator wants");
   for (size_t i = 0; i < graphs.size(); ++i) {
-    auto it = llvm::find_if(*node.mutable_attribute(), [&](const auto &attribute) { return attribute.name() == graphs[i]; });
+    auto it =
+        llvm::find_if(*node.mutable_attribute(), [&](const auto &attribute) { return attribute.name() == graphs[i]; });
     if (it != node.mutable_attribute()->end())
       importRegion(*it->mutable_g(), scope, op->getRegion(i));
   }
@@ -313,8 +320,9 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
   op->setAttr("onnx.opset", builder.getDictionaryAttr(opsets));
   op->setAttr("onnx.graph", builder.getStringAttr(graph.name()));
   if (!model.producer_name().empty())
-    op->setAttr("onnx.producer", builder.getStringAttr(model.producer_name() + (model.producer_version().empty() ? "" : " ") +
-                                                       model.producer_version()));
+    op->setAttr("onnx.producer",
+                builder.getStringAttr(model.producer_name() + (model.producer_version().empty() ? "" : " ") +
+                                      model.producer_version()));
   if (!metadata.empty())
     op->setAttr("onnx.metadata", builder.getDictionaryAttr(metadata));
 

@@ -8,11 +8,10 @@
 #include "Import/ONNX/Prepare.h"
 #include "Import/ONNX/ImportError.h"
 #include "dialects/ONNX/Generator/SchemaNames.h"
-#include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/StringSet.h"
 #include "onnx/checker.h"
 #include "onnx/inliner/inliner.h"
-#include "onnx/shape_inference/implementation.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
 #include <set>
 
 using namespace mlir;
@@ -74,7 +73,8 @@ void checkVersions(ModelProto &model) {
   if (!model.has_ir_version() || !model.has_graph())
     throw ImportError("this is no ONNX model, or only a part of one: it has no graph or no `ir_version`");
   if (model.ir_version() < 3 || model.ir_version() > ::onnx::IR_VERSION)
-    throw ImportError("the model has IR version " + Twine(model.ir_version()) + ", versions 3 to " + Twine(int(::onnx::IR_VERSION)) + " are read");
+    throw ImportError("the model has IR version " + Twine(model.ir_version()) + ", versions 3 to " +
+                      Twine(int(::onnx::IR_VERSION)) + " are read");
   std::set<std::string> domains;
   for (const auto &opset : model.opset_import())
     if (!domains.insert(opset.domain()).second)
@@ -125,7 +125,7 @@ void checkOperators(ModelProto &model) {
       int opset = getOpset(model, node.domain());
       const auto *schema = opset ? OpSchemaRegistry::Schema(node.op_type(), opset, node.domain()) : nullptr;
       if (!schema || schema->Deprecated())
-        ++unknown[describe(node) + (schema ? ", which opset " + std::to_string(opset) + " no longer has"
+        ++unknown[describe(node) + (schema  ? ", which opset " + std::to_string(opset) + " no longer has"
                                     : opset ? ", which opset " + std::to_string(opset) + " does not have"
                                             : ", whose domain the model does not import")];
     }
@@ -145,8 +145,8 @@ void checkTensors(ModelProto &model, ExternalData &external) {
     if (tensor.data_location() != ::onnx::TensorProto::EXTERNAL) {
       int64_t size = getRawSize(tensor), available = tensor.raw_data().size();
       if (tensor.has_raw_data() && available < size)
-        throw ImportError("tensor `" + tensor.name() + "` takes " + Twine(size) + " bytes by its shape and type, but has " +
-                          Twine(available) + ": the file is damaged");
+        throw ImportError("tensor `" + tensor.name() + "` takes " + Twine(size) +
+                          " bytes by its shape and type, but has " + Twine(available) + ": the file is damaged");
       if (tensor.data_type() == ::onnx::TensorProto::STRING && tensor.string_data_size() != count)
         throw ImportError("tensor `" + tensor.name() + "` has " + Twine(count) + " elements but " +
                           Twine(tensor.string_data_size()) + " strings");
@@ -244,76 +244,7 @@ void fixDimensions(ModelProto &model, const std::map<std::string, int64_t> &dims
   }
 }
 
-bool hasElementType(const TypeProto &type) {
-  if (type.has_tensor_type())
-    return type.tensor_type().elem_type() != ::onnx::TensorProto::UNDEFINED;
-  return type.value_case() != TypeProto::VALUE_NOT_SET;
-}
-
-/// What `declared` knows of a value and `inferred` does not: the type, the rank, names of dimensions.
-void complete(TypeProto &inferred, const TypeProto &declared) {
-  if (!hasElementType(inferred)) {
-    inferred = declared;
-    return;
-  }
-  if (!inferred.has_tensor_type() || !declared.has_tensor_type() || !declared.tensor_type().has_shape())
-    return;
-  const auto &shape = declared.tensor_type().shape();
-  if (!inferred.tensor_type().has_shape()) {
-    *inferred.mutable_tensor_type()->mutable_shape() = shape;
-    return;
-  }
-  auto &result = *inferred.mutable_tensor_type()->mutable_shape();
-  if (result.dim_size() != shape.dim_size())
-    return;
-  for (int i = 0; i < shape.dim_size(); ++i) {
-    auto &dim = *result.mutable_dim(i);
-    bool isNamed = dim.has_dim_param() && llvm::StringRef(dim.dim_param()).substr(0, 5) != "unk__";
-    if (!dim.has_dim_value() && !isNamed && (shape.dim(i).has_dim_value() || !shape.dim(i).dim_param().empty()))
-      dim = shape.dim(i);
-  }
-}
-
-void runInference(ModelProto &model) {
-  // One failing node must not lose the types that were found: they are already in the model.
-  ::onnx::ShapeInferenceOptions options(/*check_type=*/false, /*strict_mode=*/0, /*data_prop=*/true);
-  ::onnx::shape_inference::DataValueMap data;
-  try {
-    ::onnx::shape_inference::InferShapes(model, OpSchemaRegistry::Instance(), options, &data);
-  } catch (const std::exception &) {
-  }
-}
-
 } // namespace
-
-void mlir::ac::inferTypes(ModelProto &model) {
-  // Subgraphs keep what they declare: a body's inputs have no other source of types.
-  GraphProto &graph = *model.mutable_graph();
-  google::protobuf::RepeatedPtrField<::onnx::ValueInfoProto> declared, outputs = graph.output();
-  declared.Swap(graph.mutable_value_info());
-  for (auto &output : *graph.mutable_output())
-    output.clear_type();
-  runInference(model);
-
-  llvm::StringSet<> typed, missing;
-  for (const auto &value : graph.value_info())
-    if (hasElementType(value.type()))
-      typed.insert(value.name());
-  bool again = false;
-  for (auto &value : declared)
-    if (!typed.contains(value.name()) && hasElementType(value.type())) {
-      *graph.add_value_info() = std::move(value);
-      again = true;
-    }
-  for (int i = 0; i < outputs.size(); ++i)
-    if (!hasElementType(graph.output(i).type())) {
-      *graph.mutable_output(i)->mutable_type() = outputs.Get(i).type();
-    }
-  if (again)
-    runInference(model);
-  for (int i = 0; i < outputs.size(); ++i)
-    complete(*graph.mutable_output(i)->mutable_type(), outputs.Get(i).type());
-}
 
 void mlir::ac::prepareModel(ModelProto &model, const std::string &baseDir, ExternalData &external,
                             const ImportOptions &options) {
@@ -327,7 +258,8 @@ void mlir::ac::prepareModel(ModelProto &model, const std::string &baseDir, Exter
     normalizeDomains(model);
     checkOperators(model);
     if (model.functions_size())
-      throw ImportError("the model's function `" + model.functions(0).name() + "` is written for other opsets than the model, and cannot be converted");
+      throw ImportError("the model's function `" + model.functions(0).name() +
+                        "` is written for other opsets than the model, and cannot be converted");
   }
   fixDimensions(model, options.dims);
   inferTypes(model);

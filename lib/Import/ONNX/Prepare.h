@@ -27,8 +27,8 @@ void prepareModel(::onnx::ModelProto &model, const std::string &baseDir, Externa
 void expandFunctions(::onnx::ModelProto &model, const std::function<bool(StringRef, StringRef)> &keep,
                      llvm::function_ref<void()> infer);
 
-/// Infers types for all values, as far as that goes. What the model itself says of intermediate values is used only where inference finds nothing:
-/// files are edited, and then it is stale.
+/// Infers types for all values, as far as that goes. What the model itself says of intermediate values is used only
+/// where inference finds nothing: files are edited, and then it is stale.
 void inferTypes(::onnx::ModelProto &model);
 
 /// The version of a domain that the model imports, or 0.

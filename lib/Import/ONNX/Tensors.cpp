@@ -29,12 +29,15 @@ std::string describeTensor(const TensorProto &tensor) { return "tensor `" + tens
 unsigned packedBits(int32_t dataType) {
   switch (dataType) {
   case TensorProto::INT2:
-  case TensorProto::UINT2: return 2;
+  case TensorProto::UINT2:
+    return 2;
   case TensorProto::INT4:
   case TensorProto::UINT4:
-  case TensorProto::FLOAT4E2M1: return 4;
+  case TensorProto::FLOAT4E2M1:
+    return 4;
   case TensorProto::FLOAT6E2M3:
-  case TensorProto::FLOAT6E3M2: return 6;
+  case TensorProto::FLOAT6E3M2:
+    return 6;
   case TensorProto::BOOL:
   case TensorProto::INT8:
   case TensorProto::UINT8:
@@ -42,20 +45,26 @@ unsigned packedBits(int32_t dataType) {
   case TensorProto::FLOAT8E4M3FNUZ:
   case TensorProto::FLOAT8E5M2:
   case TensorProto::FLOAT8E5M2FNUZ:
-  case TensorProto::FLOAT8E8M0: return 8;
+  case TensorProto::FLOAT8E8M0:
+    return 8;
   case TensorProto::INT16:
   case TensorProto::UINT16:
   case TensorProto::FLOAT16:
-  case TensorProto::BFLOAT16: return 16;
+  case TensorProto::BFLOAT16:
+    return 16;
   case TensorProto::FLOAT:
   case TensorProto::INT32:
-  case TensorProto::UINT32: return 32;
+  case TensorProto::UINT32:
+    return 32;
   case TensorProto::DOUBLE:
   case TensorProto::INT64:
   case TensorProto::UINT64:
-  case TensorProto::COMPLEX64: return 64;
-  case TensorProto::COMPLEX128: return 128;
-  default: return 0;
+  case TensorProto::COMPLEX64:
+    return 64;
+  case TensorProto::COMPLEX128:
+    return 128;
+  default:
+    return 0;
   }
 }
 
@@ -69,13 +78,25 @@ std::string bytesOfTypedFields(const TensorProto &tensor) {
   };
   switch (tensor.data_type()) {
   case TensorProto::FLOAT:
-  case TensorProto::COMPLEX64: append(tensor.float_data(), 4); break;
+  case TensorProto::COMPLEX64:
+    append(tensor.float_data(), 4);
+    break;
   case TensorProto::DOUBLE:
-  case TensorProto::COMPLEX128: append(tensor.double_data(), 8); break;
-  case TensorProto::INT64: append(tensor.int64_data(), 8); break;
-  case TensorProto::UINT64: append(tensor.uint64_data(), 8); break;
-  case TensorProto::UINT32: append(tensor.uint64_data(), 4); break;
-  default: append(tensor.int32_data(), std::max(1u, packedBits(tensor.data_type()) / 8)); break;
+  case TensorProto::COMPLEX128:
+    append(tensor.double_data(), 8);
+    break;
+  case TensorProto::INT64:
+    append(tensor.int64_data(), 8);
+    break;
+  case TensorProto::UINT64:
+    append(tensor.uint64_data(), 8);
+    break;
+  case TensorProto::UINT32:
+    append(tensor.uint64_data(), 4);
+    break;
+  default:
+    append(tensor.int32_data(), std::max(1u, packedBits(tensor.data_type()) / 8));
+    break;
   }
   return bytes;
 }
@@ -159,8 +180,9 @@ ExternalData::Slice ExternalData::get(const TensorProto &tensor) {
     throw ImportError(describeTensor(tensor) + " is stored externally but names no file");
   // Both the name and, after symbolic links, the file itself must lie in the model's folder.
   llvm::SmallString<256> path(baseDir.empty() ? "." : baseDir), folder, real;
-  bool leaves = llvm::sys::path::is_absolute(location) ||
-                llvm::is_contained(llvm::make_range(llvm::sys::path::begin(location), llvm::sys::path::end(location)), "..");
+  bool leaves =
+      llvm::sys::path::is_absolute(location) ||
+      llvm::is_contained(llvm::make_range(llvm::sys::path::begin(location), llvm::sys::path::end(location)), "..");
   if (!leaves) {
     llvm::sys::fs::real_path(path, folder);
     llvm::sys::path::append(path, location);
@@ -185,11 +207,12 @@ ExternalData::Slice ExternalData::get(const TensorProto &tensor) {
   }
   int64_t available = file->getBufferSize();
   if (length >= 0 && length != size)
-    throw ImportError(describeTensor(tensor) + " takes " + Twine(size) + " bytes by its shape and type, but its external data has " +
-                      Twine(length));
+    throw ImportError(describeTensor(tensor) + " takes " + Twine(size) +
+                      " bytes by its shape and type, but its external data has " + Twine(length));
   if (offset > available || size > available - offset)
-    throw ImportError(describeTensor(tensor) + " wants bytes " + Twine(offset) + " to " + Twine(offset + size) + " of `" + location +
-                      "`, which has " + Twine(available) + ": the file is truncated or belongs to another model");
+    throw ImportError(describeTensor(tensor) + " wants bytes " + Twine(offset) + " to " + Twine(offset + size) +
+                      " of `" + location + "`, which has " + Twine(available) +
+                      ": the file is truncated or belongs to another model");
   return {file, file->getBuffer().substr(offset, size)};
 }
 
@@ -202,7 +225,8 @@ ElementsAttr mlir::ac::tensorFromONNX(TensorProto &tensor, llvm::StringRef name,
     if (isExternal)
       throw ImportError(describeTensor(tensor) + " holds strings, which cannot be external data");
     if (tensor.string_data_size() != count)
-      throw ImportError(describeTensor(tensor) + " has " + Twine(count) + " elements but " + Twine(tensor.string_data_size()) + " strings");
+      throw ImportError(describeTensor(tensor) + " has " + Twine(count) + " elements but " +
+                        Twine(tensor.string_data_size()) + " strings");
     SmallVector<llvm::StringRef> values(tensor.string_data().begin(), tensor.string_data().end());
     return DenseElementsAttr::get(type, values);
   }
@@ -233,8 +257,9 @@ ElementsAttr mlir::ac::tensorFromONNX(TensorProto &tensor, llvm::StringRef name,
     ArrayRef<char> data(slice.bytes.data(), slice.bytes.size());
     if (reinterpret_cast<uintptr_t>(data.data()) % alignment)
       return HeapAsmResourceBlob::allocateAndCopyWithAlign(data, alignment, /*dataIsMutable=*/false);
-    return AsmResourceBlob(data, alignment, [owned, file = slice.file](void *, size_t, size_t) {},
-                           /*dataIsMutable=*/false);
+    return AsmResourceBlob(
+        data, alignment, [owned, file = slice.file](void *, size_t, size_t) {},
+        /*dataIsMutable=*/false);
   });
 }
 
@@ -247,7 +272,8 @@ ElementsAttr mlir::ac::sparseTensorFromONNX(::onnx::SparseTensorProto &sparse, l
   int64_t count = getNumElements(dense), size = getRawSize(dense);
   unsigned bits = packedBits(dense.data_type());
   if (bits < 8 || size > (int64_t(1) << 31))
-    throw ImportError("sparse " + describeTensor(dense) + " cannot be made dense: it holds strings or sub-byte elements, or takes over 2 GiB");
+    throw ImportError("sparse " + describeTensor(dense) +
+                      " cannot be made dense: it holds strings or sub-byte elements, or takes over 2 GiB");
   auto bytesOf = [&](const TensorProto &tensor) -> std::string {
     std::string bytes = tensor.data_location() == TensorProto::EXTERNAL ? external.get(tensor).bytes.str()
                         : tensor.has_raw_data()                         ? tensor.raw_data()
@@ -271,13 +297,14 @@ ElementsAttr mlir::ac::sparseTensorFromONNX(::onnx::SparseTensorProto &sparse, l
       for (int64_t d = 0; d < rank; ++d) {
         int64_t at = index[i * rank + d];
         if (at < 0 || at >= sparse.dims(d))
-          throw ImportError("sparse " + describeTensor(dense) + " has the index " + Twine(at) + " in a dimension of size " +
-                            Twine(sparse.dims(d)));
+          throw ImportError("sparse " + describeTensor(dense) + " has the index " + Twine(at) +
+                            " in a dimension of size " + Twine(sparse.dims(d)));
         position = position * sparse.dims(d) + at;
       }
     }
     if (position < 0 || position >= count)
-      throw ImportError("sparse " + describeTensor(dense) + " has the index " + Twine(position) + " of " + Twine(count) + " elements");
+      throw ImportError("sparse " + describeTensor(dense) + " has the index " + Twine(position) + " of " +
+                        Twine(count) + " elements");
     std::copy_n(values.data() + i * width, width, bytes.data() + position * width);
   }
   dense.set_raw_data(std::move(bytes));

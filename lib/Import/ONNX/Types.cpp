@@ -18,35 +18,64 @@ Type mlir::ac::elementTypeFromONNX(int32_t dataType, MLIRContext *context) {
     return IntegerType::get(context, width, isUnsigned ? IntegerType::Unsigned : IntegerType::Signless);
   };
   switch (dataType) {
-  case TensorProto::FLOAT: return Float32Type::get(context);
-  case TensorProto::DOUBLE: return Float64Type::get(context);
-  case TensorProto::FLOAT16: return Float16Type::get(context);
-  case TensorProto::BFLOAT16: return BFloat16Type::get(context);
-  case TensorProto::FLOAT8E4M3FN: return Float8E4M3FNType::get(context);
-  case TensorProto::FLOAT8E4M3FNUZ: return Float8E4M3FNUZType::get(context);
-  case TensorProto::FLOAT8E5M2: return Float8E5M2Type::get(context);
-  case TensorProto::FLOAT8E5M2FNUZ: return Float8E5M2FNUZType::get(context);
-  case TensorProto::FLOAT8E8M0: return Float8E8M0FNUType::get(context);
-  case TensorProto::FLOAT6E2M3: return Float6E2M3FNType::get(context);
-  case TensorProto::FLOAT6E3M2: return Float6E3M2FNType::get(context);
-  case TensorProto::FLOAT4E2M1: return Float4E2M1FNType::get(context);
-  case TensorProto::BOOL: return integer(1);
-  case TensorProto::INT2: return integer(2);
-  case TensorProto::INT4: return integer(4);
-  case TensorProto::INT8: return integer(8);
-  case TensorProto::INT16: return integer(16);
-  case TensorProto::INT32: return integer(32);
-  case TensorProto::INT64: return integer(64);
-  case TensorProto::UINT2: return integer(2, true);
-  case TensorProto::UINT4: return integer(4, true);
-  case TensorProto::UINT8: return integer(8, true);
-  case TensorProto::UINT16: return integer(16, true);
-  case TensorProto::UINT32: return integer(32, true);
-  case TensorProto::UINT64: return integer(64, true);
-  case TensorProto::COMPLEX64: return ComplexType::get(Float32Type::get(context));
-  case TensorProto::COMPLEX128: return ComplexType::get(Float64Type::get(context));
-  case TensorProto::STRING: return mlir::onnx::StringType::get(context);
-  default: return {};
+  case TensorProto::FLOAT:
+    return Float32Type::get(context);
+  case TensorProto::DOUBLE:
+    return Float64Type::get(context);
+  case TensorProto::FLOAT16:
+    return Float16Type::get(context);
+  case TensorProto::BFLOAT16:
+    return BFloat16Type::get(context);
+  case TensorProto::FLOAT8E4M3FN:
+    return Float8E4M3FNType::get(context);
+  case TensorProto::FLOAT8E4M3FNUZ:
+    return Float8E4M3FNUZType::get(context);
+  case TensorProto::FLOAT8E5M2:
+    return Float8E5M2Type::get(context);
+  case TensorProto::FLOAT8E5M2FNUZ:
+    return Float8E5M2FNUZType::get(context);
+  case TensorProto::FLOAT8E8M0:
+    return Float8E8M0FNUType::get(context);
+  case TensorProto::FLOAT6E2M3:
+    return Float6E2M3FNType::get(context);
+  case TensorProto::FLOAT6E3M2:
+    return Float6E3M2FNType::get(context);
+  case TensorProto::FLOAT4E2M1:
+    return Float4E2M1FNType::get(context);
+  case TensorProto::BOOL:
+    return integer(1);
+  case TensorProto::INT2:
+    return integer(2);
+  case TensorProto::INT4:
+    return integer(4);
+  case TensorProto::INT8:
+    return integer(8);
+  case TensorProto::INT16:
+    return integer(16);
+  case TensorProto::INT32:
+    return integer(32);
+  case TensorProto::INT64:
+    return integer(64);
+  case TensorProto::UINT2:
+    return integer(2, true);
+  case TensorProto::UINT4:
+    return integer(4, true);
+  case TensorProto::UINT8:
+    return integer(8, true);
+  case TensorProto::UINT16:
+    return integer(16, true);
+  case TensorProto::UINT32:
+    return integer(32, true);
+  case TensorProto::UINT64:
+    return integer(64, true);
+  case TensorProto::COMPLEX64:
+    return ComplexType::get(Float32Type::get(context));
+  case TensorProto::COMPLEX128:
+    return ComplexType::get(Float64Type::get(context));
+  case TensorProto::STRING:
+    return mlir::onnx::StringType::get(context);
+  default:
+    return {};
   }
 }
 
@@ -116,7 +145,8 @@ bool mlir::ac::typeToONNX(Type type, TypeProto &result) {
   if (auto map = dyn_cast<mlir::onnx::MapType>(type)) {
     int32_t key = elementTypeToONNX(map.getKeyType());
     result.mutable_map_type()->set_key_type(key);
-    return key != TensorProto::UNDEFINED && typeToONNX(map.getValueType(), *result.mutable_map_type()->mutable_value_type());
+    return key != TensorProto::UNDEFINED &&
+           typeToONNX(map.getValueType(), *result.mutable_map_type()->mutable_value_type());
   }
   return false;
 }
