@@ -7,6 +7,7 @@
 #include "ac/Compiler/Compiler.h"
 #include "Codegen/Native.h"
 #include "Compiler/Header.h"
+#include "Lower/NodeLowering.h"
 #include "Support/TargetInfo.h"
 #include "Support/TemporaryFolder.h"
 #include "ac/Import/ONNX.h"
@@ -151,6 +152,12 @@ Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const I
       ImportOptions importOptions;
       for (const auto &[name, size] : options.dims)
         importOptions.dims[name] = size;
+      // Operators without a lowering of their own may have one through the body that their schema gives.
+      importOptions.keepFunction = [](StringRef domain, StringRef opType) {
+        std::string name = (domain == "ai.onnx.ml" ? StringRef("ml") : domain).str();
+        name += (name.empty() ? "" : ".") + opType.str();
+        return getLoweringTable().lookup(name) != nullptr;
+      };
       module = import(context, importOptions);
       if (!module)
         return failure("the model could not be read");
