@@ -313,7 +313,7 @@ private:
       Value c = activate(b, loc, 1, add(v[3], v[7]));
       Value now = add(mul(f, old), mul(i, c));
       Value o = activate(b, loc, 0, peep(add(v[1], v[5]), 1, now));
-      Value h = mul(o, activations[activationBase + 2].apply(b, loc, clipped(b, loc, now)));
+      Value h = mul(o, activations[activationBase + 2].apply(b, loc, now)); // not clipped, as ONNX Runtime has it
       return SmallVector<Value>{h, now};
     });
   }
