@@ -169,10 +169,10 @@ std::optional<SmallVector<Value>> Binder::sizesAt(Value buffer, memref::AllocOp 
 void Binder::bindResults() {
   Block &entry = main.getBody().front();
   auto ret = cast<func::ReturnOp>(entry.getTerminator());
-  SmallVector<Value> results(ret.getOperands());
   llvm::SmallDenseSet<Operation *> taken;
-  for (auto [index, result] : llvm::enumerate(results)) {
-    Value source = result;
+  for (unsigned index = 0; index < ret.getNumOperands(); ++index) {
+    // Asked anew each time: two results may be views of one buffer, which the first has replaced.
+    Value source = ret.getOperand(index);
     memref::AllocOp alloc = allocationOf(source);
     bool own = alloc && alloc->getBlock() == &entry && alloc.getType().getLayout().isIdentity() &&
                !taken.contains(alloc) &&
