@@ -146,17 +146,21 @@ Value Emitter::elementwise(ValueRange tensors, Type resultElement, ScalarBody bo
       captured[i] = arith::ConstantOp::create(*this, cast<TypedAttr>(dense.getSplatValue<Attribute>()));
       continue;
     }
+    // Dimensions that are repeated are dropped, so that what is left is a choice of loops, which can be merged.
     SmallVector<AffineExpr> exprs;
+    SmallVector<int64_t> repeated;
     bool proven = true;
     for (auto [axis, size] : llvm::enumerate(own)) {
-      bool one = isOne(size) && !isOne(result[lead + axis]);
       proven &= isOne(size) || same(size, result[lead + axis]);
-      exprs.push_back(one ? getAffineConstantExpr(0) : getAffineDimExpr(lead + axis));
+      if (isOne(size) && !isOne(result[lead + axis]))
+        repeated.push_back(axis);
+      else
+        exprs.push_back(getAffineDimExpr(lead + axis));
     }
     if (!proven)
       continue;
     slot[i] = mapped.size();
-    mapped.push_back(tensor);
+    mapped.push_back(repeated.empty() ? tensor : squeezeAxes(tensor, repeated));
     maps.push_back(AffineMap::get(resultRank, 0, exprs, getContext()));
   }
   // Precompute "has size one" for the dimensions that decide an index.
@@ -514,6 +518,9 @@ Value Emitter::slice(Value tensor, int64_t axis, OpFoldResult begin, OpFoldResul
 }
 
 Value Emitter::insert(Value part, Value whole, ArrayRef<OpFoldResult> offsets) {
+  // Nothing to write, and upstream refuses to write it at the end of a dimension.
+  if (llvm::any_of(dims(part), [](OpFoldResult size) { return getConstantIntValue(size) == 0; }))
+    return whole;
   Dims strides(offsets.size(), getIndexAttr(1));
   return withDims(tensor::InsertSliceOp::create(*this, part, whole, offsets, dims(part), strides), dims(whole));
 }
