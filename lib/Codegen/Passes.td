@@ -52,6 +52,15 @@ def NarrowFloats : Pass<"ac-narrow-floats"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
+def WidenBooleans : Pass<"ac-widen-booleans"> {
+  let summary = "Load and store booleans as bytes";
+  let description = [{
+    A boolean in memory is a byte. LLVM does not vectorise loops that load or store `i1`; on `i8` it does. Rewrites
+    `llvm.load`, `llvm.store` and `llvm.getelementptr` of `i1`, and leaves alone booleans that are not in memory.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 def ApproximateMath : Pass<"ac-approximate-math", "::mlir::ModuleOp"> {
   let summary = "Replace single-precision math functions by polynomials that vectorise";
   let description = [{

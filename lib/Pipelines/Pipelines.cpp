@@ -9,6 +9,7 @@
 #include "Kernels/Passes.h"
 #include "Lower/Passes.h"
 #include "Optimize/Passes.h"
+#include "Raise/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
@@ -26,6 +27,8 @@ static void addCleanup(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
+
+void mlir::ac::buildRaisePipeline(OpPassManager &pm) { pm.addPass(createRaiseMaskedRows()); }
 
 void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {
   pm.addPass(createFoldConstants());
@@ -89,12 +92,14 @@ void mlir::ac::buildCodegenPipeline(OpPassManager &pm) {
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createWidenBooleans());
   addCleanup(pm);
 }
 
 ArrayRef<StageInfo> mlir::ac::getStages() {
   static const StageInfo stages[] = {
       {Stage::Import, "import", "ONNX file to the onnx dialect", nullptr},
+      {Stage::Raise, "raise", "name the adaptive constructs of the graph in the ac dialect", buildRaisePipeline},
       {Stage::Optimize, "optimize", "fold what is known while compiling", buildOptimizePipeline},
       {Stage::Lower, "lower", "onnx to linalg, tensor, scf and arith", buildLowerPipeline},
       {Stage::Kernels, "kernels", "fuse loops, give contractions epilogues and packed weights", buildKernelsPipeline},

@@ -27,6 +27,7 @@
 // CHECK-NEXT:  convert-cf-to-llvm{index-bitwidth=0},
 // CHECK-NEXT:  convert-func-to-llvm{index-bitwidth=0 use-bare-ptr-memref-call-conv=false},
 // CHECK-NEXT:  reconcile-unrealized-casts,
+// CHECK-NEXT:  ac-widen-booleans,
 // CHECK-NEXT:  canonicalize{  max-iterations=10 max-num-rewrites=-1 region-simplify=normal test-convergence=false top-down=true},
 // CHECK-NEXT:  cse
 // CHECK-NEXT:)
