@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// On tensors: fuse-epilogues, prepack-weights. On buffers, run by the codegen stage: emit-contractions, emit-loops,
-// outline-kernels.
+// On tensors, run by the kernels stage: fold-transposes to prepack-weights. On buffers, run by the codegen stage:
+// emit-contractions and emit-loops.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KERNELS_PASSES
@@ -54,6 +54,12 @@ def PrepackWeights : Pass<"ac-prepack-weights", "::mlir::ModuleOp"> {
 
 def EmitContractions : Pass<"ac-emit-contractions", "::mlir::ModuleOp"> {
   let summary = "Emit register-blocked microkernels for matrix products on buffers";
+  let description = [{
+    Each `ac.contract` on buffers becomes an `ac.parallel` over panels of columns and chunks of rows that calls a kernel:
+    tiles of accumulators in registers, rows left over by tiles of exactly their number, the epilogue before the store.
+    Kernels work on sizes known at run time, so products with equal types, maps and epilogues share one. Leaves
+    contractions on tensors alone.
+  }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];

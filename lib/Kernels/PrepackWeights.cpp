@@ -37,7 +37,7 @@ ElementsAttr pack(ElementsAttr value, int64_t lanes) {
 struct PrepackWeights : impl::PrepackWeightsBase<PrepackWeights> {
   void runOnOperation() override {
     TargetInfo target = TargetInfo::of(getOperation());
-    DenseMap<Attribute, Value> done;
+    DenseMap<std::pair<Operation *, Attribute>, Value> done;
     getOperation().walk([&](ContractOp op) {
       if (op.getPacked())
         return;
@@ -56,11 +56,12 @@ struct PrepackWeights : impl::PrepackWeightsBase<PrepackWeights> {
       if (!value || !hasRawElements(value))
         return;
       OpBuilder b(op);
-      // Equal weights are shared through the attribute: the blob manager keeps one packed copy for each.
-      Value &packed = done[value];
+      // Equal weights are packed once for each function that uses them.
+      auto function = op->getParentOfType<FunctionOpInterface>();
+      Value &packed = done[{function, value}];
       if (!packed) {
         OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToStart(&op->getParentOfType<FunctionOpInterface>().getFunctionBody().front());
+        b.setInsertionPointToStart(&function.getFunctionBody().front());
         packed = arith::ConstantOp::create(b, constant.getLoc(),
                                            cast<TypedAttr>(pack(value, target.panel(type.getElementType()))));
       }

@@ -7,6 +7,7 @@
 #include "dialects/AC/IR/ACDialect.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace mlir::ac;
@@ -62,14 +63,32 @@ LogicalResult ContractOp::verify() {
       return emitOpError("(contract_c3) reads an extra of type ")
              << extra.getType() << " by " << AffineMapAttr::get(map) << ", expected a map of three dimensions to its rank";
   }
+  for (AffineMap map : {getLhsBatch(), getRhsBatch()})
+    if (map.getNumDims() != 1 || map.getNumSymbols() != 0 || map.getNumResults() != 1)
+      return emitOpError("(contract_c5) finds a batch entry by ")
+             << AffineMapAttr::get(map) << ", expected a map of one dimension to one";
+  return success();
+}
+
+LogicalResult ContractOp::verifyRegions() {
   Block *body = getEpilogueBody();
-  auto *yield = body->getTerminator();
-  if (body->getNumArguments() != getExtras().size() + 1 || yield->getNumOperands() != 1 ||
-      body->getArgument(0).getType() != init.getElementType() ||
-      yield->getOperand(0).getType() != init.getElementType())
+  if (body->getNumArguments() != getExtras().size() + 1)
     return emitOpError("(contract_c4) has an epilogue of ")
            << body->getNumArguments() << " arguments, expected " << getExtras().size() + 1
-           << ": the sum and one element of each extra, yielding " << init.getElementType();
+           << ": the sum and one element of each extra";
+  SmallVector<Type> expected{getElementType()};
+  for (Value extra : getExtras())
+    expected.push_back(getElementTypeOrSelf(extra.getType()));
+  for (auto [argument, type] : llvm::zip_equal(body->getArguments(), expected))
+    if (argument.getType() != type)
+      return emitOpError("(contract_c4) has an epilogue whose argument ")
+             << argument.getArgNumber() << " is " << argument.getType() << ", expected " << type;
+  auto yield = dyn_cast<YieldOp>(body->getTerminator());
+  if (!yield || yield->getNumOperands() != 1 || yield->getOperand(0).getType() != getElementType()) {
+    InFlightDiagnostic error = emitOpError("(contract_c4) has an epilogue that does not yield one ") << getElementType();
+    error.attachNote(body->getTerminator()->getLoc()) << "it ends here";
+    return error;
+  }
   return success();
 }
 
@@ -95,6 +114,17 @@ void ParallelOp::build(OpBuilder &builder, OperationState &state, Value count, V
   Type index = builder.getIndexType();
   builder.createBlock(region, {}, {index, index}, {state.location, state.location});
   YieldOp::create(builder, state.location, ValueRange{});
+}
+
+LogicalResult ParallelOp::verifyRegions() {
+  Block &body = getBody().front();
+  auto yield = dyn_cast<YieldOp>(body.getTerminator());
+  bool takesRange = body.getNumArguments() == 2 &&
+                    llvm::all_of(body.getArgumentTypes(), [](Type type) { return type.isIndex(); });
+  if (takesRange && yield && yield->getNumOperands() == 0)
+    return success();
+  return emitOpError("(parallel_c1) has a body of ")
+         << body.getNumArguments() << " arguments, expected two indices, the bounds of a range, and an `ac.yield` of nothing";
 }
 
 //===----------------------------------------------------------------------===//

@@ -49,10 +49,17 @@ def AC_ContractOp : AC_Op<"contract", [DestinationStyleOpInterface,
     - (contract_c2) lhs and result have rank 3; rhs has rank 3, or 4 when packed.
     - (contract_c3) there is one map from three dimensions for each extra, with as many results as it has dimensions.
     - (contract_c4) the region takes the sum and one element of each extra, and yields one element of the result.
+    - (contract_c5) `lhs_batch` and `rhs_batch` take one dimension to one.
 
     ```mlir
     %r = ac.contract ins(%a, %b : tensor<1x?x64xf32>, tensor<1x64x32xf32>) extras(%bias : tensor<32xf32>)
-        outs(%init : tensor<1x?x32xf32>) lhs_batch (d0) -> (d0) ... 
+        outs(%init : tensor<1x?x32xf32>)
+        attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (0)>,
+                    extra_maps = [affine_map<(d0, d1, d2) -> (d2)>]} {
+    ^bb0(%sum: f32, %add: f32):
+      %biased = arith.addf %sum, %add : f32
+      ac.yield %biased : f32
+    } -> tensor<1x?x32xf32>
     ```
   }];
   let arguments = (ins AnyType:$lhs, AnyType:$rhs, Variadic<AnyType>:$extras, AnyType:$init,
@@ -66,6 +73,7 @@ def AC_ContractOp : AC_Op<"contract", [DestinationStyleOpInterface,
     attr-dict-with-keyword $epilogue (`->` type($results)^)?
   }];
   let hasVerifier = 1;
+  let hasRegionVerifier = 1; // contract_c4
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
     /// Element type of the sum.
@@ -86,12 +94,25 @@ def AC_ParallelOp : AC_Op<"parallel", [RecursiveMemoryEffects]> {
     Runs the body for disjoint ranges that cover `[0, count)`; the body receives the bounds of one range. Ranges
     hold at least `grain` iterations, but for the last. The body writes only to memory; two ranges never write the
     same element, so the result does not depend on the number of threads.
+
+    - (parallel_c1) the region takes two indices and ends with an `ac.yield` of nothing.
+
+    ```mlir
+    ac.parallel %count grain %grain {
+    ^bb0(%begin: index, %end: index):
+      scf.for %i = %begin to %end step %one {
+        memref.store %zero, %x[%i] : memref<?xf32>
+      }
+      ac.yield
+    }
+    ```
   }];
   let arguments = (ins Index:$count, Index:$grain);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$count `grain` $grain $body attr-dict";
   let builders = [OpBuilder<(ins "Value":$count, "Value":$grain)>];
   let skipDefaultBuilders = 1;
+  let hasRegionVerifier = 1; // parallel_c1
   let extraClassDeclaration = [{
     ::mlir::Value getBegin() { return getBody().getArgument(0); }
     ::mlir::Value getEnd() { return getBody().getArgument(1); }

@@ -1,0 +1,159 @@
+// RUN: ac-opt %s --split-input-file --verify-diagnostics
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c1(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf64>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c1) has operands 'tensor<1x2x3xf32>', 'tensor<1x3x4xf64>' and 'tensor<1x2x4xf32>', expected shaped values of one floating-point element type}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf64>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c1_integers(%a: tensor<1x2x3xi32>, %b: tensor<1x3x4xi32>, %init: tensor<1x2x4xi32>) -> tensor<1x2x4xi32> {
+  // expected-error @below {{(contract_c1)}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xi32>, tensor<1x3x4xi32>) extras() outs(%init : tensor<1x2x4xi32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: i32):
+    ac.yield %sum : i32
+  } -> tensor<1x2x4xi32>
+  return %r : tensor<1x2x4xi32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c2(%a: tensor<2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c2) has operands of rank 2, 3 and 3, expected 3, 3 and 3}}
+  %r = ac.contract ins(%a, %b : tensor<2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c2_packed(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c2) has operands of rank 3, 3 and 3, expected 3, 4 and 3}}
+  %r = ac.contract packed ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c3_number(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %bias: tensor<4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c3) has 0 maps for 1 extras}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras(%bias : tensor<4xf32>) outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32, %add: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c3_rank(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %bias: tensor<4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c3) reads an extra of type 'tensor<4xf32>' by affine_map<(d0, d1, d2) -> (d1, d2)>, expected a map of three dimensions to its rank}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras(%bias : tensor<4xf32>) outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [affine_map<(d0, d1, d2) -> (d1, d2)>]} {
+  ^bb0(%sum: f32, %add: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c4_arguments(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c4) has an epilogue of 2 arguments, expected 1: the sum and one element of each extra}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32, %add: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c4_extra(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %mask: tensor<4xi1>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c4) has an epilogue whose argument 1 is 'f32', expected 'i1'}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras(%mask : tensor<4xi1>) outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [affine_map<(d0, d1, d2) -> (d2)>]} {
+  ^bb0(%sum: f32, %add: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c4_yield(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c4) has an epilogue that does not yield one 'f32'}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    // expected-note @below {{it ends here}}
+    ac.yield
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c4_no_terminator(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{empty block: expect at least a terminator}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c5(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c5) finds a batch entry by affine_map<(d0, d1) -> (d0)>, expected a map of one dimension to one}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = affine_map<(d0, d1) -> (d0)>, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+func.func @parallel_c1(%n: index) {
+  // expected-error @below {{(parallel_c1) has a body of 0 arguments, expected two indices, the bounds of a range, and an `ac.yield` of nothing}}
+  ac.parallel %n grain %n {
+    ac.yield
+  }
+  return
+}
+
+// -----
+
+func.func @yield_alone() {
+  // expected-error @below {{expects parent op to be one of}}
+  ac.yield
+}

@@ -1,0 +1,73 @@
+// RUN: ac-opt %s | ac-opt | FileCheck %s
+// RUN: ac-opt %s --mlir-print-op-generic | ac-opt | FileCheck %s
+
+#same = affine_map<(d0) -> (d0)>
+#shared = affine_map<(d0) -> (0)>
+#grouped = affine_map<(d0) -> (d0 floordiv 3)>
+#column = affine_map<(d0, d1, d2) -> (d2)>
+
+// A product alone: its epilogue forwards the sum.
+// CHECK-LABEL: func.func @product(
+// CHECK: ac.contract ins(%{{.*}}, %{{.*}} : tensor<2x?x64xf32>, tensor<1x64x32xf32>) extras() outs(%{{.*}} : tensor<2x?x32xf32>)
+// CHECK-SAME: attributes {extra_maps = [], lhs_batch = #{{.*}}, rhs_batch = #{{.*}}} {
+// CHECK-NEXT: ^bb0(%[[SUM:.*]]: f32):
+// CHECK-NEXT:   ac.yield %[[SUM]] : f32
+// CHECK-NEXT: } -> tensor<2x?x32xf32>
+func.func @product(%a: tensor<2x?x64xf32>, %b: tensor<1x64x32xf32>, %init: tensor<2x?x32xf32>) -> tensor<2x?x32xf32> {
+  %r = ac.contract ins(%a, %b : tensor<2x?x64xf32>, tensor<1x64x32xf32>) extras() outs(%init : tensor<2x?x32xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #shared, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<2x?x32xf32>
+  return %r : tensor<2x?x32xf32>
+}
+
+// Bias and ReLU on the sum; the weights lie in panels of 64 columns.
+// CHECK-LABEL: func.func @bias_relu(
+// CHECK: ac.contract packed ins(
+// CHECK-SAME: extras(%{{.*}} : tensor<100xf32>)
+// CHECK: ^bb0(%{{.*}}: f32, %{{.*}}: f32):
+func.func @bias_relu(%a: tensor<1x?x64xf32>, %b: tensor<1x2x64x64xf32>, %bias: tensor<100xf32>,
+                     %init: tensor<1x?x100xf32>) -> tensor<1x?x100xf32> {
+  %zero = arith.constant 0.0 : f32
+  %r = ac.contract packed ins(%a, %b : tensor<1x?x64xf32>, tensor<1x2x64x64xf32>) extras(%bias : tensor<100xf32>)
+      outs(%init : tensor<1x?x100xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [#column]} {
+  ^bb0(%sum: f32, %add: f32):
+    %biased = arith.addf %sum, %add : f32
+    %relu = arith.maximumf %biased, %zero : f32
+    ac.yield %relu : f32
+  } -> tensor<1x?x100xf32>
+  return %r : tensor<1x?x100xf32>
+}
+
+// On buffers it has no result: three heads of the lhs share one matrix of the rhs.
+// CHECK-LABEL: func.func @buffers(
+// CHECK: ac.contract ins(
+// CHECK-NOT: ->
+// CHECK: return
+func.func @buffers(%a: memref<12x?x64xf32>, %b: memref<4x64x?xf32>, %init: memref<12x?x?xf32>) {
+  ac.contract ins(%a, %b : memref<12x?x64xf32>, memref<4x64x?xf32>) extras() outs(%init : memref<12x?x?xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #grouped, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  }
+  return
+}
+
+// CHECK-LABEL: func.func @parallel(
+// CHECK: ac.parallel %{{.*}} grain %{{.*}} {
+// CHECK-NEXT: ^bb0(%[[BEGIN:.*]]: index, %[[END:.*]]: index):
+// CHECK-NEXT:   scf.for %{{.*}} = %[[BEGIN]] to %[[END]]
+func.func @parallel(%count: index, %grain: index, %x: memref<?xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %one = arith.constant 1 : index
+  ac.parallel %count grain %grain {
+  ^bb0(%begin: index, %end: index):
+    scf.for %i = %begin to %end step %one {
+      memref.store %zero, %x[%i] : memref<?xf32>
+    }
+    ac.yield
+  }
+  return
+}

@@ -1,0 +1,90 @@
+// RUN: ac-opt %s --ac-emit-contractions --canonicalize --cse | FileCheck %s
+
+#same = affine_map<(d0) -> (d0)>
+#column = affine_map<(d0, d1, d2) -> (d2)>
+
+module attributes {ac.target = {vector_bits = 256 : i64, tile_rows = 3 : i64, tile_vectors = 2 : i64, masks = true}} {
+
+// Two shapes, one kernel: sizes are known at run time.
+// CHECK-LABEL: func.func @shapes_share_a_kernel(
+// CHECK: ac.parallel
+// CHECK: func.call @[[KERNEL:ac_contract_[0-9]+]](
+// CHECK: ac.parallel
+// CHECK: func.call @[[KERNEL]](
+// CHECK: return
+func.func @shapes_share_a_kernel(%a: memref<1x?x64xf32>, %b: memref<1x4x64x16xf32>, %r: memref<1x?x64xf32>,
+                                 %c: memref<2x5x7xf32>, %d: memref<2x1x7x16xf32>, %s: memref<2x5x9xf32>) {
+  ac.contract packed ins(%a, %b : memref<1x?x64xf32>, memref<1x4x64x16xf32>) extras() outs(%r : memref<1x?x64xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  }
+  ac.contract packed ins(%c, %d : memref<2x5x7xf32>, memref<2x1x7x16xf32>) extras() outs(%s : memref<2x5x9xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  }
+  return
+}
+
+// CHECK-LABEL: func.func @other_epilogue_other_kernel(
+// CHECK: func.call @[[KERNEL:ac_contract_[0-9]+]](
+// CHECK-NOT: func.call @[[KERNEL]](
+// CHECK: func.call @ac_contract_
+func.func @other_epilogue_other_kernel(%a: memref<1x?x64xf32>, %b: memref<1x64x?xf32>, %r: memref<1x?x?xf32>, %bias: memref<?xf32>) {
+  ac.contract ins(%a, %b : memref<1x?x64xf32>, memref<1x64x?xf32>) extras() outs(%r : memref<1x?x?xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  }
+  ac.contract ins(%a, %b : memref<1x?x64xf32>, memref<1x64x?xf32>) extras(%bias : memref<?xf32>) outs(%r : memref<1x?x?xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [#column]} {
+  ^bb0(%sum: f32, %add: f32):
+    %biased = arith.addf %sum, %add : f32
+    ac.yield %biased : f32
+  }
+  return
+}
+
+// The rhs is loaded by vectors along its columns; if they are apart, it is copied.
+// CHECK-LABEL: func.func @strided_columns_are_copied(
+// CHECK: %[[COPY:.*]] = memref.alloc
+// CHECK: memref.copy %{{.*}}, %[[COPY]]
+// CHECK: func.call @ac_contract_
+// CHECK: memref.dealloc %[[COPY]]
+func.func @strided_columns_are_copied(%a: memref<1x?x64xf32>, %b: memref<1x64x32xf32, strided<[4096, 1, 64]>>, %r: memref<1x?x32xf32>) {
+  ac.contract ins(%a, %b : memref<1x?x64xf32>, memref<1x64x32xf32, strided<[4096, 1, 64]>>) extras() outs(%r : memref<1x?x32xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  }
+  return
+}
+
+// CHECK-LABEL: func.func @tensors_stay(
+// CHECK: ac.contract
+func.func @tensors_stay(%a: tensor<1x?x64xf32>, %b: tensor<1x64x32xf32>, %i: tensor<1x?x32xf32>) -> tensor<1x?x32xf32> {
+  %p = ac.contract ins(%a, %b : tensor<1x?x64xf32>, tensor<1x64x32xf32>) extras() outs(%i : tensor<1x?x32xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x?x32xf32>
+  return %p : tensor<1x?x32xf32>
+}
+
+// The kernel: full tiles of three rows by two vectors, then a tile of exactly the rows that are left.
+// CHECK-LABEL: func.func private @ac_contract_0(
+// CHECK: scf.for %{{.*}} step %c3
+// CHECK-COUNT-6: vector.fma {{.*}} : vector<8xf32>
+// CHECK: scf.index_switch
+// CHECK-NEXT: case 1 {
+// CHECK: case 2 {
+// CHECK: default {
+// CHECK: return
+
+// The epilogue runs on vectors, before they are stored.
+// CHECK-LABEL: func.func private @ac_contract_2(
+// CHECK: %[[ADD:.*]] = vector.maskedload {{.*}} : memref<?xf32
+// CHECK: %[[V:.*]] = arith.addf %{{.*}}, %[[ADD]] : vector<8xf32>
+// CHECK: vector.maskedstore {{.*}}, %[[V]]
+}

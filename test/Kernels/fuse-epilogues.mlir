@@ -1,0 +1,85 @@
+// RUN: ac-opt %s --ac-fuse-epilogues | FileCheck %s
+
+#same = affine_map<(d0) -> (d0)>
+#id3 = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+#column3 = affine_map<(d0, d1, d2) -> (d2)>
+#id4 = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
+#channel4 = affine_map<(d0, d1, d2, d3) -> (d1)>
+
+// CHECK-DAG: #[[$COLUMN:.*]] = affine_map<(d0, d1, d2) -> (d2)>
+// CHECK-DAG: #[[$ROW:.*]] = affine_map<(d0, d1, d2) -> (d1)>
+// CHECK-DAG: #[[$ALL:.*]] = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+
+// CHECK-LABEL: func.func @bias_and_relu(
+// CHECK-SAME: %[[BIAS:[a-z0-9]*]]: tensor<32xf32>)
+// CHECK: ac.contract ins({{.*}}) extras(%[[BIAS]] : tensor<32xf32>)
+// CHECK-SAME: extra_maps = [#[[$COLUMN]]]
+// CHECK: ^bb0(%[[SUM:.*]]: f32, %[[ADD:.*]]: f32):
+// CHECK: %[[BIASED:.*]] = arith.addf %[[SUM]], %[[ADD]]
+// CHECK: %[[RELU:.*]] = arith.maximumf %[[BIASED]]
+// CHECK: ac.yield %[[RELU]]
+// CHECK-NOT: linalg.generic
+// CHECK: return
+func.func @bias_and_relu(%a: tensor<1x?x64xf32>, %b: tensor<1x64x32xf32>, %i: tensor<1x?x32xf32>, %bias: tensor<32xf32>) -> tensor<1x?x32xf32> {
+  %zero = arith.constant 0.0 : f32
+  %p = ac.contract ins(%a, %b : tensor<1x?x64xf32>, tensor<1x64x32xf32>) extras() outs(%i : tensor<1x?x32xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x?x32xf32>
+  %r = linalg.generic {indexing_maps = [#id3, #column3, #id3], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%p, %bias : tensor<1x?x32xf32>, tensor<32xf32>) outs(%i : tensor<1x?x32xf32>) {
+  ^bb0(%in: f32, %add: f32, %out: f32):
+    %s = arith.addf %in, %add : f32
+    %t = arith.maximumf %s, %zero : f32
+    linalg.yield %t : f32
+  } -> tensor<1x?x32xf32>
+  return %r : tensor<1x?x32xf32>
+}
+
+// The product of a convolution has channels for rows and pixels for columns; its image is seen through a reshape.
+// CHECK-LABEL: func.func @bias_on_convolution(
+// CHECK: %[[R:.*]] = ac.contract {{.*}} extras(%{{.*}} : tensor<8xf32>)
+// CHECK-SAME: extra_maps = [#[[$ROW]]]
+// CHECK: tensor.expand_shape %[[R]]
+// CHECK-NOT: linalg.generic
+// CHECK: return
+func.func @bias_on_convolution(%w: tensor<1x8x27xf32>, %x: tensor<2x27x20xf32>, %i: tensor<2x8x20xf32>, %o: tensor<2x8x4x5xf32>, %bias: tensor<8xf32>) -> tensor<2x8x4x5xf32> {
+  %p = ac.contract ins(%w, %x : tensor<1x8x27xf32>, tensor<2x27x20xf32>) extras() outs(%i : tensor<2x8x20xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (0)>, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<2x8x20xf32>
+  %image = tensor.expand_shape %p [[0], [1], [2, 3]] output_shape [2, 8, 4, 5] : tensor<2x8x20xf32> into tensor<2x8x4x5xf32>
+  %r = linalg.generic {indexing_maps = [#id4, #channel4, #id4], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%image, %bias : tensor<2x8x4x5xf32>, tensor<8xf32>) outs(%o : tensor<2x8x4x5xf32>) {
+  ^bb0(%in: f32, %add: f32, %out: f32):
+    %s = arith.addf %in, %add : f32
+    linalg.yield %s : f32
+  } -> tensor<2x8x4x5xf32>
+  return %r : tensor<2x8x4x5xf32>
+}
+
+// The residual has the image's shape: it is collapsed to that of the product.
+// CHECK-LABEL: func.func @residual_through_reshape(
+// CHECK-SAME: %[[RESIDUAL:[a-z0-9]*]]: tensor<2x8x4x5xf32>)
+// CHECK: %[[FLAT:.*]] = tensor.collapse_shape %[[RESIDUAL]] {{\[\[}}0], [1], [2, 3]] : tensor<2x8x4x5xf32> into tensor<2x8x20xf32>
+// CHECK: ac.contract {{.*}} extras(%[[FLAT]] : tensor<2x8x20xf32>)
+// CHECK-SAME: extra_maps = [#[[$ALL]]]
+// CHECK-NOT: linalg.generic
+// CHECK: return
+func.func @residual_through_reshape(%w: tensor<1x8x27xf32>, %x: tensor<2x27x20xf32>, %i: tensor<2x8x20xf32>, %o: tensor<2x8x4x5xf32>, %residual: tensor<2x8x4x5xf32>) -> tensor<2x8x4x5xf32> {
+  %p = ac.contract ins(%w, %x : tensor<1x8x27xf32>, tensor<2x27x20xf32>) extras() outs(%i : tensor<2x8x20xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (0)>, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<2x8x20xf32>
+  %image = tensor.expand_shape %p [[0], [1], [2, 3]] output_shape [2, 8, 4, 5] : tensor<2x8x20xf32> into tensor<2x8x4x5xf32>
+  %r = linalg.generic {indexing_maps = [#id4, #id4, #id4], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%image, %residual : tensor<2x8x4x5xf32>, tensor<2x8x4x5xf32>) outs(%o : tensor<2x8x4x5xf32>) {
+  ^bb0(%in: f32, %add: f32, %out: f32):
+    %s = arith.addf %in, %add : f32
+    linalg.yield %s : f32
+  } -> tensor<2x8x4x5xf32>
+  return %r : tensor<2x8x4x5xf32>
+}
