@@ -82,18 +82,24 @@ Value columnsToImage(Emitter &emit, Value columns, const Window &window, ArrayRe
   });
 }
 
-/// `columnsToImage` where each window is a tile of the image: tap and position of an axis come to stand side by side.
+/// `columnsToImage` where each window is a tile of the image: every pixel has one tap and one position.
 static Value tilesToImage(Emitter &emit, Value columns, const Window &window, ArrayRef<OpFoldResult> kernel,
                           ArrayRef<OpFoldResult> image) {
+  unsigned rank = window.rank();
   Value unfolded = unfoldColumns(emit, columns, window, kernel);
-  SmallVector<int64_t> permutation{0, 1};
-  for (size_t i = 0; i < window.rank(); ++i) {
-    permutation.push_back(2 + window.rank() + i);
-    permutation.push_back(2 + i);
-  }
   Dims result{emit.dim(unfolded, 0), emit.dim(unfolded, 1)};
   llvm::append_range(result, image);
-  return emit.reshape(emit.transpose(unfolded, permutation), result);
+  SmallVector<AffineExpr> read{emit.getAffineDimExpr(0), emit.getAffineDimExpr(1)}, positions;
+  for (unsigned i = 0; i < rank; ++i) {
+    AffineExpr pixel = emit.getAffineDimExpr(2 + i);
+    read.push_back(pixel % window.kernel[i]);
+    positions.push_back(pixel.floorDiv(window.kernel[i]));
+  }
+  llvm::append_range(read, positions);
+  SmallVector<utils::IteratorType> iterators(2 + rank, utils::IteratorType::parallel);
+  return emit.generic(unfolded, AffineMap::get(2 + rank, 0, read, emit.getContext()),
+                      emit.empty(result, Emitter::elementType(columns)), emit.getMultiDimIdentityMap(2 + rank),
+                      iterators, [](OpBuilder &, Location, ValueRange v) { return v[0]; });
 }
 
 /// Padding and result sizes of a transposed convolution, from whichever of `pads`, `auto_pad` and `output_shape` the
