@@ -181,12 +181,14 @@ static LogicalResult lowerDynamicQuantizeLinear(Node &node) {
   Type f32 = emit.getF32Type();
   IntegerType u8 = emit.getI8Type();
   SmallVector<int64_t> all = llvm::to_vector(llvm::seq<int64_t>(0, Emitter::rank(x)));
-  // The range includes zero.
+  // The range includes zero, and leaves NaN out.
   Value zero = emit.constant(f32, 0.0);
-  Value low =
-      foldElements(emit, x, {}, all, zero, [](Scalars &s, Value acc, ValueRange v) { return s.min(acc, v[0]); });
-  Value high =
-      foldElements(emit, x, {}, all, zero, [](Scalars &s, Value acc, ValueRange v) { return s.max(acc, v[0]); });
+  Value low = foldElements(emit, x, {}, all, zero, [](Scalars &s, Value acc, ValueRange v) -> Value {
+    return arith::MinNumFOp::create(s.b, s.loc, acc, v[0]);
+  });
+  Value high = foldElements(emit, x, {}, all, zero, [](Scalars &s, Value acc, ValueRange v) -> Value {
+    return arith::MaxNumFOp::create(s.b, s.loc, acc, v[0]);
+  });
   Value scale = mapElements(emit, {low, high}, f32, [&](Scalars &s, ValueRange v) {
     Value range = s.sub(v[1], v[0]);
     return s.select(s.equal(range, zero), s.constant(f32, 1.0), s.div(range, 255.0));
