@@ -25,6 +25,7 @@ const LoweringTable &mlir::ac::getLoweringTable() {
     populateEinsumLowerings(table);
     populateGatherLowerings(table);
     populateIndexingLowerings(table);
+    populateMaskedRowsLowerings(table);
     populateMatMulLowerings(table);
     populateNormalizationLowerings(table);
     populatePoolingLowerings(table);

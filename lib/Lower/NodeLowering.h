@@ -135,6 +135,7 @@ void populateDetectionLowerings(LoweringTable &table);
 void populateEinsumLowerings(LoweringTable &table);
 void populateGatherLowerings(LoweringTable &table);
 void populateIndexingLowerings(LoweringTable &table);
+void populateMaskedRowsLowerings(LoweringTable &table);
 void populateMatMulLowerings(LoweringTable &table);
 void populateNormalizationLowerings(LoweringTable &table);
 void populatePoolingLowerings(LoweringTable &table);

@@ -9,6 +9,7 @@
 #include "Kernels/Passes.h"
 #include "Lower/Passes.h"
 #include "Optimize/Passes.h"
+#include "Raise/Passes.h"
 #include "ac/Pipelines/Pipelines.h"
 #include "dialects/AC/IR/ACDialect.h"
 #include "dialects/ONNX/IR/ONNXDialect.h"
@@ -51,6 +52,7 @@ void ac::registerDialects(DialectRegistry &registry) {
 }
 
 void ac::registerPasses() {
+  registerRaisePasses();
   registerOptimizePasses();
   registerLowerPasses();
   registerKernelsPasses();

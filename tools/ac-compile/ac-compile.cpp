@@ -33,7 +33,7 @@ struct Options {
   cl::opt<std::string> weights{"weights", cl::desc("Puts the weights into this file instead of the output"),
                                     cl::value_desc("file"), cl::cat(category)};
   cl::opt<std::string> stopAfter{"stop-after",
-                                      cl::desc("Stops after a stage (import, optimize, lower, kernels, bufferize, codegen) and writes MLIR"),
+                                      cl::desc("Stops after a stage (import, raise, optimize, lower, kernels, bufferize, codegen) and writes MLIR"),
                                       cl::value_desc("stage"), cl::cat(category)};
   cl::opt<std::string> saveTemps{"save-temps", cl::desc("Writes numbered IR of each stage into this folder"),
                                       cl::value_desc("dir"), cl::cat(category)};

@@ -104,6 +104,27 @@ void ContractOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEf
 }
 
 //===----------------------------------------------------------------------===//
+// MaskedRowsOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult MaskedRowsOp::verify() {
+  auto mask = cast<RankedTensorType>(getMask().getType());
+  auto sameRank = [&](Type type) { return cast<RankedTensorType>(type).getRank() == mask.getRank(); };
+  if (mask.getRank() == 0 || mask.getShape().back() != 1 || !llvm::all_of(getRows().getTypes(), sameRank) ||
+      !llvm::all_of(getResultTypes(), sameRank))
+    return emitOpError("(masked_rows_c1) has a mask of type ")
+           << mask << ", expected a last dimension of one and the rank of the rows and results";
+  Block &block = getBody().front();
+  Operation *yield = block.getTerminator();
+  if (TypeRange(block.getArgumentTypes()) != TypeRange(getRows().getTypes()) ||
+      TypeRange(yield->getOperandTypes()) != TypeRange(getResultTypes()))
+    return emitOpError("(masked_rows_c2) has a body from ")
+           << block.getArgumentTypes() << " to " << yield->getOperandTypes() << ", expected from "
+           << getRows().getTypes() << " to " << getResultTypes();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // ParallelOp
 //===----------------------------------------------------------------------===//
 

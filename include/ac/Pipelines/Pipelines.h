@@ -12,7 +12,7 @@
 namespace mlir::ac {
 
 /// The stages in order. Each is a pipeline `ac-<name>` in `ac-opt`, and a value of `ac-compile --stop-after`.
-enum class Stage { Import, Optimize, Lower, Kernels, Bufferize, Codegen };
+enum class Stage { Import, Raise, Optimize, Lower, Kernels, Bufferize, Codegen };
 
 struct StageInfo {
   Stage stage;
@@ -25,6 +25,8 @@ struct StageInfo {
 /// All stages in order.
 llvm::ArrayRef<StageInfo> getStages();
 
+/// `onnx` to `onnx` and `ac`: names what the graph decides at run time.
+void buildRaisePipeline(OpPassManager &pm);
 /// `onnx` to `onnx`: folds what is known while compiling.
 void buildOptimizePipeline(OpPassManager &pm);
 /// `onnx` to linalg, tensor, scf and arith on ranked tensors.

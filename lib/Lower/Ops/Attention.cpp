@@ -46,15 +46,20 @@ private:
     return emit.elementwise(tensor, element,
                             [&](OpBuilder &b, Location loc, ValueRange v) { return body(b, loc, v[0]); });
   }
+  /// Refuses what is known to differ (sets `misfit`), checks the rest at run time.
   void requireSame(OpFoldResult a, OpFoldResult b, const Twine &message) {
-    if (!Emitter::same(a, b))
+    auto sizeA = getConstantIntValue(a), sizeB = getConstantIntValue(b);
+    if (sizeA && sizeB && *sizeA != *sizeB) {
+      (void)node.refuse(message + ": " + Twine(*sizeA) + " and " + Twine(*sizeB));
+      misfit = true;
+    } else if (!Emitter::same(a, b))
       node.require(arith::CmpIOp::create(emit, arith::CmpIPredicate::eq, emit.asValue(a), emit.asValue(b)), message);
   }
 
   Node &node;
   Emitter &emit;
   Type resultElement, element;
-  bool hasThreeDims = false, isCausal = false;
+  bool hasThreeDims = false, isCausal = false, misfit = false;
   double softcap = 0;
   int64_t leftWindow = -1, rightWindow = -1;
   ScoresMode scoresMode = kRaw;
@@ -139,7 +144,13 @@ LogicalResult Attention::read() {
   } else {
     requireSame(queryHeads, keyHeads, "the numbers of query and key heads are only known at run time and differ");
   }
-  return success();
+  for (auto [past, own] : {std::pair(kPastKey, kKey), std::pair(kPastValue, kValue)}) {
+    if (!node.hasInput(past))
+      continue;
+    requireSame(emit.dim(node.input(past), 0), emit.dim(node.input(own), 0), "the past has another batch size");
+    requireSame(emit.dim(node.input(past), 1), keyHeads, "the past has another number of heads");
+  }
+  return success(!misfit);
 }
 
 /// The mask as [?, ?, S, L] (or lower rank) of which the last dimension is complete: past its end nothing is attended.
@@ -183,6 +194,8 @@ FailureOr<Value> Attention::bias(Value scores) {
   if (hasLengths) {
     Value lengths = node.input(kValidLengths);
     requireSame(emit.dim(lengths, 0), batch, "nonpad_kv_seqlen does not have an entry for each batch entry");
+    if (misfit)
+      return failure();
     lengths = emit.withDims(emit.castToDims(lengths, batch), batch);
     operands.push_back(emit.expandAxes(lengths, {1, 2, 3}));
   }
@@ -247,6 +260,9 @@ LogicalResult Attention::lower() {
   requireSame(emit.dim(value, 0), batch, "Q and V have different batch sizes");
   requireSame(emit.dim(value, 1), keyHeads, "K and V have different numbers of heads");
   requireSame(emit.dim(value, 2), keySize, "K and V have different lengths");
+  requireSame(emit.dim(key, 3), headSize, "Q and K have heads of different sizes");
+  if (misfit)
+    return failure();
 
   // The scale goes to the query, which is the smallest of what it could go to.
   Value factor;

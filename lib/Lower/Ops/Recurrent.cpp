@@ -72,13 +72,13 @@ protected:
   Value activate(OpBuilder &b, Location loc, unsigned which, Value x) const {
     return activations[activationBase + which].apply(b, loc, clipped(b, loc, x));
   }
-  /// `tensor` with dimensions that are checked to be `dims`.
+  /// `tensor` with dimensions that are checked to be `dims`; sets `misfit` if they cannot be.
   Value conform(Value tensor, ArrayRef<OpFoldResult> dims, StringRef what);
 
   Node &node;
   Emitter &emit;
   unsigned numGates, numStates, numDirections = 1;
-  bool batchFirst = false, firstIsReverse = false;
+  bool batchFirst = false, firstIsReverse = false, misfit = false;
   double clip = 0;
   Type element, resultElement;
   Value x, weights, recurrence, bias, lengths;
@@ -92,9 +92,20 @@ protected:
 
 Value Recurrent::conform(Value tensor, ArrayRef<OpFoldResult> dims, StringRef what) {
   Dims own = emit.dims(tensor);
+  if (own.size() != dims.size()) {
+    (void)node.refuse(what + " has rank " + Twine(own.size()) + ", expected " + Twine(dims.size()));
+    misfit = true;
+    return tensor;
+  }
   for (auto [have, need] : llvm::zip(own, dims)) {
     if (Emitter::same(have, need))
       continue;
+    auto haveSize = getConstantIntValue(have), needSize = getConstantIntValue(need);
+    if (haveSize && needSize) {
+      (void)node.refuse(what + " has " + Twine(*haveSize) + " entries along a dimension, expected " + Twine(*needSize));
+      misfit = true;
+      return tensor;
+    }
     node.require(arith::CmpIOp::create(emit, arith::CmpIPredicate::eq, emit.asValue(have), emit.asValue(need)),
                  "the shape of " + what + " does not fit the other inputs");
   }
@@ -140,7 +151,7 @@ LogicalResult Recurrent::read(ArrayRef<StringRef> defaultActivations) {
   }
   if (node.hasInput(4))
     lengths = conform(node.input(4), {batch}, "sequence_lens");
-  return success();
+  return success(!misfit);
 }
 
 std::pair<Value, Value> Recurrent::biases(unsigned direction) {
@@ -200,8 +211,11 @@ LogicalResult Recurrent::lower() {
     activationBase = direction * (activations.size() / numDirections);
     Value ahead = emit.contract(flat, transposed(weights, direction));
     OpFoldResult width = emit.mul(hidden, emit.dimension(numGates));
-    if (Value own = prepare(direction))
-      ahead = sum(ahead, own);
+    Value added = prepare(direction);
+    if (misfit)
+      return failure();
+    if (added)
+      ahead = sum(ahead, added);
     ahead = emit.reshape(ahead, {steps, batch, width});
 
     Iteration iteration;
@@ -213,11 +227,11 @@ LogicalResult Recurrent::lower() {
         continue;
       }
       Value given = emit.castElements(node.input(5 + i), element);
-      if (Emitter::rank(given) != 3)
-        return node.refuse("input " + Twine(5 + i) + " has rank " + Twine(Emitter::rank(given)) + ", expected 3");
-      if (batchFirst)
+      if (batchFirst && Emitter::rank(given) == 3)
         given = emit.transpose(given, {1, 0, 2});
-      given = conform(given, {emit.dimension(numDirections), batch, hidden}, "an initial state");
+      given = conform(given, {emit.dimension(numDirections), batch, hidden}, i == 0 ? "initial_h" : "initial_c");
+      if (misfit)
+        return failure();
       Value own = emit.squeezeAxes(emit.slice(given, 0, emit.dimension(direction), emit.dimension(1)), {0});
       iteration.initial.push_back(own);
     }
@@ -280,6 +294,8 @@ private:
     if (node.hasInput(7)) {
       Value own = emit.castElements(node.input(7), element);
       own = conform(own, {emit.dimension(numDirections), emit.mul(hidden, emit.dimension(3))}, "P");
+      if (misfit)
+        return {};
       own = takeRow(emit, own, 0, emit.dimension(direction));
       for (unsigned i = 0; i < 3; ++i)
         peepholes.push_back(gates(own, 0, i));

@@ -57,13 +57,13 @@ LogicalResult ac::lowerRotaryEmbedding(Node &node) {
   }
   Dims dims = emit.dims(x);
   OpFoldResult batch = dims[0], steps = dims[headsFirst ? 2 : 1], size = dims[3];
-  int64_t wanted = node.getInt("rotary_embedding_dim", 0);
-  OpFoldResult turned = wanted > 0 ? emit.dimension(wanted) : size;
+  int64_t rotated = node.getInt("rotary_embedding_dim", 0);
+  OpFoldResult turned = rotated > 0 ? emit.dimension(rotated) : size;
   OpFoldResult half = emit.floorDiv(turned, emit.dimension(2));
   if (auto constant = getConstantIntValue(turned); constant && *constant % 2)
     return node.refuse("it turns " + Twine(*constant) + " features, expected an even number");
-  if (auto constant = getConstantIntValue(size); constant && wanted > *constant)
-    return node.refuse("rotary_embedding_dim is " + Twine(wanted) + " with " + Twine(*constant) + " features");
+  if (auto constant = getConstantIntValue(size); constant && rotated > *constant)
+    return node.refuse("rotary_embedding_dim is " + Twine(rotated) + " with " + Twine(*constant) + " features");
 
   if (node.hasInput(3)) {
     Value positions = node.input(3);
@@ -80,11 +80,19 @@ LogicalResult ac::lowerRotaryEmbedding(Node &node) {
   }
   Dims angles{batch, steps, half};
   for (Value *cache : {&cosines, &sines}) {
-    for (auto [have, need] : llvm::zip(emit.dims(*cache), angles))
+    Dims own = emit.dims(*cache), wanted = angles;
+    if (Emitter::isOne(own[0])) // one for the whole batch
+      wanted[0] = own[0];
+    for (auto [have, need] : llvm::zip(own, wanted)) {
+      auto haveSize = getConstantIntValue(have), needSize = getConstantIntValue(need);
+      if (haveSize && needSize && *haveSize != *needSize)
+        return node.refuse("the cos and sin caches have " + Twine(*haveSize) + " entries along a dimension, expected " +
+                           Twine(*needSize));
       if (!Emitter::same(have, need))
         node.require(arith::CmpIOp::create(emit, arith::CmpIPredicate::eq, emit.asValue(have), emit.asValue(need)),
                      "the shape of the cos and sin caches does not fit the input");
-    *cache = emit.withDims(emit.castToDims(*cache, angles), angles);
+    }
+    *cache = emit.withDims(emit.castToDims(*cache, wanted), wanted);
     *cache = emit.expandAxes(*cache, {headAxis});
   }
 

@@ -1,0 +1,21 @@
+//===- Passes.h - The raise stage --------------------------------*- C++ -*-===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef RAISE_PASSES_H
+#define RAISE_PASSES_H
+
+#include "dialects/AC/IR/ACDialect.h"
+#include "dialects/ONNX/IR/ONNXDialect.h"
+#include "mlir/Pass/Pass.h"
+
+namespace mlir::ac {
+#define GEN_PASS_DECL
+#include "Raise/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "Raise/Passes.h.inc"
+} // namespace mlir::ac
+
+#endif // RAISE_PASSES_H
