@@ -1,14 +1,14 @@
 // RUN: ac-opt %s --ac-raise-masked-rows | FileCheck %s
 
 // CHECK-LABEL: func @learner_under_a_comparison
-// CHECK: %[[MASK:.*]] = "onnx.Cast"
+// CHECK: %[[MASK:.*]] = onnx.Cast
 // CHECK: %[[ROWS:.*]] = ac.masked_rows %[[MASK]] : tensor<?x1xf32> rows(%arg0 : tensor<?x8xf32>)
 // CHECK-NEXT: ^bb0(%[[ROW:.*]]: tensor<?x8xf32>):
-// CHECK-NEXT: "onnx.MatMul"(%[[ROW]], %arg1)
-// CHECK-NEXT: "onnx.Add"
-// CHECK-NEXT: "onnx.Gelu"
+// CHECK-NEXT: onnx.MatMul(%[[ROW]], %arg1)
+// CHECK-NEXT: onnx.Add
+// CHECK-NEXT: onnx.Gelu
 // CHECK-NEXT: ac.yield
-// CHECK: "onnx.Mul"(%[[ROWS]], %[[MASK]])
+// CHECK: onnx.Mul(%[[ROWS]], %[[MASK]])
 func.func @learner_under_a_comparison(%x: tensor<?x8xf32>, %w: tensor<8x4xf32>, %b: tensor<4xf32>, %k: tensor<?x1xi64>,
                                       %n: tensor<i64>) -> tensor<?x4xf32> {
   %on = "onnx.Greater"(%k, %n) : (tensor<?x1xi64>, tensor<i64>) -> tensor<?x1xi1>
@@ -44,7 +44,7 @@ func.func @value_with_another_user_is_left_alone(%x: tensor<?x8xf32>, %w: tensor
 
 // What mixes rows stays outside: its result is the rows that go in.
 // CHECK-LABEL: func @softmax_over_rows_stays_outside
-// CHECK: %[[SOFT:.*]] = "onnx.Softmax"
+// CHECK: %[[SOFT:.*]] = onnx.Softmax
 // CHECK: ac.masked_rows {{.*}} rows(%[[SOFT]] : tensor<?x8xf32>)
 func.func @softmax_over_rows_stays_outside(%x: tensor<?x8xf32>, %w: tensor<8x4xf32>, %on: tensor<?x1xi1>)
     -> tensor<?x4xf32> {
