@@ -100,9 +100,12 @@ ValueInfoProto Exporter::makeValueInfo(llvm::StringRef name, Type type, Dictiona
   if (!dims || !info.type().has_tensor_type())
     return info;
   auto &shape = *info.mutable_type()->mutable_tensor_type()->mutable_shape();
-  while (shape.dim_size() < static_cast<int>(dims.size()))
-    shape.add_dim();
-  for (auto [dim, attribute] : llvm::zip_first(*shape.mutable_dim(), dims)) {
+  if (!cast<TensorType>(type).hasRank())
+    for (size_t i = 0; i < dims.size(); ++i)
+      shape.add_dim();
+  if (shape.dim_size() != static_cast<int>(dims.size()))
+    return info;
+  for (auto [dim, attribute] : llvm::zip_equal(*shape.mutable_dim(), dims)) {
     if (dim.has_dim_value())
       continue;
     if (auto symbol = dyn_cast<StringAttr>(attribute); symbol && symbol != "?")
