@@ -30,9 +30,11 @@ std::string fingerprint(func::FuncOp function) {
 /// A name for profiles: that of the first ONNX node in the loop's location.
 std::string kernelName(Location loc, unsigned number) {
   std::string name = "ac_kernel_" + std::to_string(number);
-  if (auto node = loc->findInstanceOf<NameLoc>())
+  if (auto node = loc->findInstanceOf<NameLoc>()) {
+    name += '_';
     for (char c : node.getName().getValue().take_back(48))
-      name += name.size() == 10 ? '_' : llvm::isAlnum(c) ? c : '_';
+      name += llvm::isAlnum(c) ? c : '_';
+  }
   return name;
 }
 
