@@ -109,6 +109,13 @@ LogicalResult FunctionLowering::run() {
     target.erase();
     return failure();
   }
+  for (auto [index, type] : llvm::enumerate(source.getResultTypes()))
+    if (elementTypeName(getElementTypeOrSelf(type)).empty()) {
+      auto name = source.getResultAttrOfType<StringAttr>(index, "onnx.name");
+      target.erase();
+      return source.emitError() << "output '" << (name ? name.getValue() : StringRef("?")) << "' has type " << type
+                                << ", expected a tensor with f16, bf16, f32, f64, bool or 8 to 64-bit integer elements";
+    }
   func::ReturnOp::create(emit, source.getLoc(), *results);
   target.setType(emit.getFunctionType(argumentTypes, TypeRange(ValueRange(*results))));
   for (unsigned i = 0; i < source.getNumArguments(); ++i) {
