@@ -94,7 +94,7 @@ class Suites:
         return self._junit("unit", [VENV / "ctest", "--test-dir", self.build, "-j", CORES, "--timeout", 300, "--output-junit", "REPORT"])
 
     def lit(self) -> Result:
-        return self._junit("lit", [VENV / "lit", self.build / "test", "-v", "--timeout", 300, "--xunit-xml-output", "REPORT"])
+        return self._junit("lit", [VENV / "lit", self.build / "test", "-v", "--max-time", 1200, "--xunit-xml-output", "REPORT"])
 
     def _pytest(self, name: str, folder: str) -> Result:
         options = ["-p", "no:cacheprovider", "--build", self.build, "--junitxml", "REPORT", "-ra", "--durations=15"]
