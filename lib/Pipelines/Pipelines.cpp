@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ac/Pipelines/Pipelines.h"
+#include "Bufferize/Passes.h"
 #include "Codegen/Passes.h"
 #include "Kernels/Passes.h"
 #include "Lower/Passes.h"
@@ -66,6 +67,7 @@ void mlir::ac::buildBufferizePipeline(OpPassManager &pm) {
   bufferization::buildBufferDeallocationPipeline(pm, deallocation);
   pm.addPass(createConvertBufferizationToMemRefPass());
   addCleanup(pm);
+  pm.addNestedPass<func::FuncOp>(createPlanArena());
 }
 
 void mlir::ac::buildCodegenPipeline(OpPassManager &pm) {

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ac/InitAll.h"
+#include "Bufferize/Passes.h"
 #include "Codegen/Passes.h"
 #include "Kernels/Passes.h"
 #include "Lower/Passes.h"
@@ -56,6 +57,7 @@ void ac::registerPasses() {
   registerOptimizePasses();
   registerLowerPasses();
   registerKernelsPasses();
+  registerBufferizePasses();
   registerCodegenPasses();
   registerPipelines();
 }
