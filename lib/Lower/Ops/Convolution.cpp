@@ -180,13 +180,85 @@ static ConvolutionShape dropUnitAxes(Emitter &emit, const ConvolutionShape &conv
   return result;
 }
 
-/// The convolution without bias.
-static Value convolve(Emitter &emit, const ConvolutionShape &whole) {
+/// Elements of columns to make at a time: what stays in a second-level cache of a megabyte or two until it is
+/// multiplied.
+constexpr int64_t kColumnElements = 1 << 19;
+
+/// The number of output rows (entries of the first spatial dimension) whose columns are made at a time; nothing if all
+/// are, because they are known to be few.
+static std::optional<OpFoldResult> getRowsAtOnce(Emitter &emit, const ConvolutionShape &conv) {
+  const Window &window = conv.window;
+  if (window.numTaps() == 1)
+    return std::nullopt;
+  OpFoldResult inner = emit.mul(emit.dim(conv.x, 1), emit.dimension(window.numTaps()));
+  OpFoldResult perRow = emit.mul(inner, emit.product(ArrayRef<OpFoldResult>(window.output).drop_front()));
+  auto total = getConstantIntValue(emit.product({emit.dim(conv.x, 0), perRow, window.output[0]}));
+  if (total && *total <= 2 * kColumnElements)
+    return std::nullopt;
+  // Rows of a signal are single positions: whole vectors of them.
+  int64_t least = window.rank() == 1 ? 64 : 1;
+  OpFoldResult rows = emit.floorDiv(emit.dimension(kColumnElements / least), emit.max(perRow, emit.dimension(1)));
+  return emit.mul(emit.max(rows, emit.dimension(1)), emit.dimension(least));
+}
+
+/// The columns of a large image would take many times its memory, and leave every cache before they are used: they are
+/// made and multiplied a few rows at a time.
+static Value convolveByRows(Emitter &emit, const ConvolutionShape &conv, OpFoldResult rowsAtOnce, Value bias) {
+  const Window &window = conv.window;
+  OpFoldResult zero = emit.dimension(0), one = emit.dimension(1), batch = emit.dim(conv.x, 0);
+  Value padded = padSpatial(emit, conv.x, window, emit.constant(Emitter::elementType(conv.x), 0));
+  Dims resultDims = conv.resultDims(emit), paddedDims = emit.dims(padded);
+  Value whole = emit.empty(resultDims, Emitter::elementType(conv.x));
+  auto heights = getConstantIntValue(window.output[0]), step = getConstantIntValue(rowsAtOnce);
+  bool even = heights && step && *heights % *step == 0;
+
+  auto loopOver = [&](OpFoldResult count, OpFoldResult by, Value carried, auto body) -> Value {
+    if (Emitter::same(count, by))
+      return body(zero, carried);
+    auto loop = scf::ForOp::create(emit, emit.asValue(zero), emit.asValue(count), emit.asValue(by), carried);
+    OpBuilder::InsertionGuard guard(emit);
+    emit.setInsertionPointToEnd(loop.getBody());
+    Value next = body(OpFoldResult(loop.getInductionVar()), emit.withDims(loop.getRegionIterArg(0), resultDims));
+    scf::YieldOp::create(emit, next);
+    return emit.withDims(loop.getResult(0), resultDims);
+  };
+  return loopOver(batch, one, whole, [&](OpFoldResult image, Value images) {
+    return loopOver(window.output[0], rowsAtOnce, images, [&](OpFoldResult row, Value rows) {
+      OpFoldResult stride = emit.dimension(window.strides[0]), height = rowsAtOnce;
+      if (!even)
+        height = emit.min(rowsAtOnce, emit.sub(window.output[0], row));
+      ConvolutionShape part = conv;
+      part.window.output[0] = height;
+      part.window.low.assign(window.rank(), zero);
+      part.window.high = part.window.declaredHigh = part.window.low;
+      Dims offsets(paddedDims.size(), zero), sizes = paddedDims, strides(paddedDims.size(), one);
+      offsets[0] = image;
+      offsets[2] = emit.mul(row, stride);
+      sizes[0] = one;
+      sizes[2] = emit.add(emit.mul(height, stride), emit.dimension(window.extent(0) - window.strides[0]));
+      part.x = emit.slice(padded, offsets, sizes, strides);
+      Value product = multiplyColumns(emit, conv.w, imageToColumns(emit, part), conv.group, part.window.output);
+      if (bias)
+        product = addBias(emit, product, bias);
+      Dims place(resultDims.size(), zero);
+      place[0] = image;
+      place[2] = row;
+      return emit.insert(product, rows, place);
+    });
+  });
+}
+
+/// The convolution and its bias, which may be null.
+static Value convolve(Emitter &emit, const ConvolutionShape &whole, Value bias) {
   ConvolutionShape conv = dropUnitAxes(emit, whole);
-  Value result = conv.group > 1 && Emitter::isOne(emit.dim(conv.w, 1))
-                     ? convolveDepthwise(emit, conv)
-                     : multiplyColumns(emit, conv.w, imageToColumns(emit, conv), conv.group, conv.window.output);
-  return emit.reshape(result, whole.resultDims(emit));
+  bool depthwise = conv.group > 1 && Emitter::isOne(emit.dim(conv.w, 1));
+  if (!depthwise)
+    if (auto rows = getRowsAtOnce(emit, conv))
+      return emit.reshape(convolveByRows(emit, conv, *rows, bias), whole.resultDims(emit));
+  Value result = depthwise ? convolveDepthwise(emit, conv)
+                           : multiplyColumns(emit, conv.w, imageToColumns(emit, conv), conv.group, conv.window.output);
+  result = emit.reshape(result, whole.resultDims(emit));
+  return bias ? addBias(emit, result, bias) : result;
 }
 
 /// Reads the attributes of a convolution of `x` by `w`.
@@ -250,9 +322,7 @@ static LogicalResult lowerConv(Node &node) {
       getConvolution(node, emit.castElements(node.input(0), sum), emit.castElements(node.input(1), sum));
   if (failed(conv))
     return failure();
-  Value result = convolve(emit, *conv);
-  if (node.hasInput(2))
-    result = addBias(emit, result, node.input(2));
+  Value result = convolve(emit, *conv, node.hasInput(2) ? node.input(2) : Value());
   return node.finish(emit.castElements(result, element));
 }
 
@@ -270,7 +340,7 @@ static LogicalResult lowerConvInteger(Node &node) {
   FailureOr<ConvolutionShape> conv = getConvolution(node, centred(node, 0, 2), centred(node, 1, 3));
   if (failed(conv))
     return failure();
-  return node.finish(convolve(node.emit, *conv));
+  return node.finish(convolve(node.emit, *conv, /*bias=*/{}));
 }
 
 static LogicalResult lowerQLinearConv(Node &node) {
@@ -278,9 +348,7 @@ static LogicalResult lowerQLinearConv(Node &node) {
   FailureOr<ConvolutionShape> conv = getConvolution(node, centred(node, 0, 2), centred(node, 3, 5));
   if (failed(conv))
     return failure();
-  Value sums = convolve(emit, *conv);
-  if (node.hasInput(8))
-    sums = addBias(emit, sums, node.input(8));
+  Value sums = convolve(emit, *conv, node.hasInput(8) ? node.input(8) : Value());
   int64_t rank = Emitter::rank(sums);
   auto scaleOf = [&](unsigned i) {
     return perChannel(emit, emit.castElements(node.input(i), emit.getF32Type()), rank);
