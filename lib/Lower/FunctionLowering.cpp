@@ -173,6 +173,11 @@ std::optional<SmallVector<Value>> FunctionLowering::tryLowerAfter(Operation *op,
   return std::move(*results);
 }
 
+/// Sequences and optionals are no values of the program (see Ops/Sequences.cpp): only these know what to do with them.
+static bool takesSequences(StringRef name) {
+  return name.contains("Sequence") || name.starts_with("Optional") || name == "Identity";
+}
+
 LogicalResult FunctionLowering::lowerNode(Operation *op) {
   if (op->getName().getStringRef() == "onnx.NoValue")
     return success();
@@ -185,6 +190,10 @@ LogicalResult FunctionLowering::lowerNode(Operation *op) {
   LowerFunction lower = table.lookup(node.operatorName());
   if (!lower)
     return node.refuse("the operator is not supported (opset " + Twine(node.opset()) + ")");
+  for (auto [index, operand] : llvm::enumerate(op->getOperands()))
+    if (!isa<NoneType>(operand.getType()) && !isa<RankedTensorType>(lookup(operand).getType()) &&
+        !takesSequences(node.operatorName()))
+      return node.refuse("input " + Twine(index) + " is a sequence or optional, expected a tensor");
   if (failed(lower(node)))
     return failure();
   for (Value result : op->getResults())

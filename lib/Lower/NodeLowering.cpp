@@ -34,6 +34,7 @@ const LoweringTable &mlir::ac::getLoweringTable() {
     populateReductionLowerings(table);
     populateResizeLowerings(table);
     populateScatterLowerings(table);
+    populateSequenceLowerings(table);
     populateShapeLowerings(table);
     populateSlicingLowerings(table);
     populateSignalLowerings(table);

@@ -144,6 +144,7 @@ void populateRecurrentLowerings(LoweringTable &table);
 void populateReductionLowerings(LoweringTable &table);
 void populateResizeLowerings(LoweringTable &table);
 void populateScatterLowerings(LoweringTable &table);
+void populateSequenceLowerings(LoweringTable &table);
 void populateShapeLowerings(LoweringTable &table);
 void populateSlicingLowerings(LoweringTable &table);
 void populateSignalLowerings(LoweringTable &table);

@@ -64,7 +64,8 @@ private:
 
 /// Whether one type fits both.
 static bool agree(Value a, Value b) {
-  return Emitter::rank(a) == Emitter::rank(b) && Emitter::elementType(a) == Emitter::elementType(b);
+  auto typeA = dyn_cast<RankedTensorType>(a.getType()), typeB = dyn_cast<RankedTensorType>(b.getType());
+  return typeA && typeB && typeA.getRank() == typeB.getRank() && typeA.getElementType() == typeB.getElementType();
 }
 
 void Merge::add(Value thenValue, Value elseValue) {

@@ -195,6 +195,9 @@ LogicalResult IterationEmitter::lowerOnTrial() {
 
 LogicalResult IterationEmitter::check() {
   assert(step.carried.size() == tensors.size() && step.stacked.size() == iteration.stacked.size());
+  for (Value value : llvm::concat<Value>(step.carried, step.stacked))
+    if (!isa<RankedTensorType>(value.getType()))
+      return node.refuse("the body gives a sequence or optional, expected a tensor");
   for (auto [i, tensor] : llvm::enumerate(tensors)) {
     RankedTensorType before = Emitter::type(tensor.initial), after = Emitter::type(step.carried[i]);
     if (before.getRank() != after.getRank() || before.getElementType() != after.getElementType())
