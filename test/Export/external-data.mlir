@@ -2,6 +2,9 @@
 // RUN: ac-translate --mlir-to-onnx --external-data %s -o %t/m.onnx
 // RUN: ls %t | FileCheck %s --check-prefix=FILES
 // RUN: ac-translate --onnx-to-mlir %t/m.onnx | FileCheck %s
+// RUN: ac-translate --onnx-to-onnx %t/m.onnx -o %t/inside.onnx
+// RUN: rm %t/m.onnx.data
+// RUN: ac-translate --onnx-to-mlir %t/inside.onnx | FileCheck %s
 // RUN: not ac-translate --mlir-to-onnx --external-data %s 2>&1 | FileCheck %s --check-prefix=NO-NAME
 
 // Large weights go beside the model and come back from there; small ones stay inside.

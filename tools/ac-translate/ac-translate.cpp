@@ -17,12 +17,14 @@
 using namespace mlir;
 namespace cl = llvm::cl;
 
-static cl::list<std::string> dims("dim", cl::desc("Fix the symbolic dimension NAME to the size N"),
+static cl::OptionCategory category("Options of ac-translate");
+static cl::list<std::string> dims("dim", cl::cat(category), cl::desc("Fix the symbolic dimension NAME to the size N"),
                                   cl::value_desc("NAME=N"));
-static cl::opt<bool> expandFunctions("expand-functions",
+static cl::opt<bool> expandFunctions("expand-functions", cl::cat(category),
                                      cl::desc("Replace every operator that the standard defines by others"));
 
-static cl::opt<bool> externalData("external-data", cl::desc("Write large weights into a file beside the model"));
+static cl::opt<bool> externalData("external-data", cl::cat(category),
+                                  cl::desc("Write large weights into a file beside the model"));
 
 /// Where `-o` puts the result; empty for standard output. Weights beside a model need its name.
 static std::string outputFile;
@@ -63,6 +65,15 @@ static LogicalResult exportModel(ModuleOp module, raw_ostream &os) {
   return ac::exportONNX(module, outputFile, options);
 }
 
+/// Weights go from file to file; as text they would take four times their size.
+static LogicalResult rewriteModel(const std::shared_ptr<llvm::SourceMgr> &sources, raw_ostream &os,
+                                  MLIRContext *context) {
+  OwningOpRef<Operation *> module = importModel(*sources, context);
+  if (!module)
+    return failure();
+  return exportModel(cast<ModuleOp>(*module), os);
+}
+
 static void findOutputFile(int argc, char **argv) {
   for (int i = 1; i < argc; ++i) {
     llvm::StringRef argument = argv[i];
@@ -79,10 +90,16 @@ int main(int argc, char **argv) {
   TranslateToMLIRRegistration readModel("onnx-to-mlir", "Read an ONNX model (.onnx, or ONNX text syntax)", importModel);
   TranslateFromMLIRRegistration writeModel("mlir-to-onnx", "Write onnx ops as an ONNX model", exportModel,
                                            ac::registerImportDialects);
+  TranslateRegistration rewrite("onnx-to-onnx", "Read a model and write it again, its functions inlined", rewriteModel);
   findOutputFile(argc, argv);
+  // The shared libLLVM brings hundreds of options of passes that do not run here.
+  for (auto &option : cl::getRegisteredOptions())
+    if (!llvm::is_contained(option.second->Categories, &category))
+      option.second->setHiddenFlag(cl::Hidden);
   cl::extrahelp examples("\nEXAMPLES:\n"
                          "  ac-translate --onnx-to-mlir model.onnx -o model.mlir\n"
                          "  ac-translate --onnx-to-mlir --dim batch=1 model.onnx | less\n"
-                         "  ac-translate --mlir-to-onnx model.mlir -o again.onnx\n");
+                         "  ac-translate --mlir-to-onnx model.mlir -o again.onnx\n"
+                         "  ac-translate --onnx-to-onnx --dim batch=1 model.onnx -o fixed.onnx\n");
   return failed(mlirTranslateMain(argc, argv, "Accordion: translate between ONNX files and MLIR\n"));
 }
