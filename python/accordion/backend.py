@@ -65,3 +65,11 @@ prepare = AccordionBackend.prepare
 run_model = AccordionBackend.run_model
 run_node = AccordionBackend.run_node
 supports_device = AccordionBackend.supports_device
+
+
+def runner(path, threads: int = 1):
+    """A function from feeds (name → array) to the list of outputs; names that are no inputs are passed over. This is
+    what comparison scripts take as `accordion.backend:runner`."""
+    session = accordion.compile(path, threads=threads)
+    names = [value.name for value in session.get_inputs()]
+    return lambda feeds: session.run(None, {name: feeds[name] for name in names if name in feeds})
