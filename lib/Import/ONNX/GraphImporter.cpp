@@ -88,7 +88,12 @@ void GraphImporter::declareTypes(const GraphProto &graph, Scope &scope) {
 
 Type GraphImporter::getType(llvm::StringRef name, const Scope &scope) {
   auto it = scope.types.find(name);
-  Type type = it == scope.types.end() ? Type() : typeFromONNX(*it->second, context);
+  Type type;
+  try {
+    type = it == scope.types.end() ? Type() : typeFromONNX(*it->second, context);
+  } catch (const ImportError &error) {
+    throw ImportError("value `" + name + "`: " + error.what());
+  }
   return type ? type : UnrankedTensorType::get(mlir::onnx::UnknownType::get(context));
 }
 
@@ -101,7 +106,7 @@ DictionaryAttr GraphImporter::describeValue(const ValueInfoProto &value) {
       if (dim.has_dim_value() && dim.dim_value() >= 0)
         dims.push_back(builder.getI64IntegerAttr(dim.dim_value()));
       else
-        dims.push_back(builder.getStringAttr(dim.dim_param().empty() ? "?" : dim.dim_param()));
+        dims.push_back(builder.getStringAttr(hasSymbol(dim) ? dim.dim_param() : "?"));
     attributes.push_back(builder.getNamedAttr("onnx.dims", builder.getArrayAttr(dims)));
   }
   return builder.getDictionaryAttr(attributes);

@@ -48,8 +48,7 @@ void complete(TypeProto &inferred, const TypeProto &declared) {
     return;
   for (int i = 0; i < shape.dim_size(); ++i) {
     auto &dim = *result.mutable_dim(i);
-    bool isNamed = dim.has_dim_param() && llvm::StringRef(dim.dim_param()).substr(0, 5) != "unk__";
-    if (!dim.has_dim_value() && !isNamed && (shape.dim(i).has_dim_value() || !shape.dim(i).dim_param().empty()))
+    if (!dim.has_dim_value() && !hasSymbol(dim) && (shape.dim(i).has_dim_value() || !shape.dim(i).dim_param().empty()))
       dim = shape.dim(i);
   }
 }
@@ -100,6 +99,10 @@ void runInference(ModelProto &model) {
 }
 
 } // namespace
+
+bool mlir::ac::hasSymbol(const ::onnx::TensorShapeProto::Dimension &dim) {
+  return !dim.dim_param().empty() && !llvm::StringRef(dim.dim_param()).starts_with("unk__");
+}
 
 void mlir::ac::inferTypes(ModelProto &model) {
   // Subgraphs keep what they declare: a body's inputs have no other source of types.

@@ -31,6 +31,9 @@ void expandFunctions(::onnx::ModelProto &model, const std::function<bool(StringR
 /// where inference finds nothing: files are edited, and then it is stale.
 void inferTypes(::onnx::ModelProto &model);
 
+/// True if a dimension has a name of the model's own, not one that inference made up.
+bool hasSymbol(const ::onnx::TensorShapeProto::Dimension &dim);
+
 /// The version of a domain that the model imports, or 0.
 int getOpset(const ::onnx::ModelProto &model, const std::string &domain);
 
