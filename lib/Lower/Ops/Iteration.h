@@ -13,6 +13,7 @@
 #define LOWER_OPS_ITERATION_H
 
 #include "Lower/NodeLowering.h"
+#include "Lower/Ops/Rows.h"
 
 namespace mlir::ac {
 
@@ -47,16 +48,8 @@ struct Iteration {
 /// from iteration to iteration, ranks and element types may not. Refuses `node` where it cannot.
 FailureOr<SmallVector<Value>> emitIteration(Node &node, const Iteration &iteration);
 
-/// `tensor[..., index, ...]` without that axis.
-Value takeRow(Emitter &emit, Value tensor, int64_t axis, OpFoldResult index);
-/// `whole` with `row` at `[..., index, ...]`; `row` lacks that axis.
-Value putRow(Emitter &emit, Value row, Value whole, int64_t axis, OpFoldResult index);
-
 LogicalResult lowerLoop(Node &node);
 LogicalResult lowerScan(Node &node);
-
-/// A type as it appears in messages.
-std::string typeText(Type type);
 
 } // namespace mlir::ac
 
