@@ -228,8 +228,9 @@ static Value getDestination(Value value) {
 }
 
 /// Has fresh tensors copied into the buffers in which their predecessors came, so that these serve for the whole loop.
-/// Has fresh tensors copied into the buffers in which their predecessors came, so that these serve for all iterations.
-/// it was written over: all tensors must be fresh, each in a buffer of its own, or written over their predecessors.
+/// The copy goes once the producer writes there directly. Nothing is done where one of these buffers could be read
+/// after it was written over: all tensors must be fresh, each in a buffer of its own, or written over their
+/// predecessors.
 void IterationEmitter::writeBack() {
   SmallVector<Value> destinations;
   for (auto [i, tensor] : llvm::enumerate(tensors)) {
