@@ -107,6 +107,7 @@ static LogicalResult lowerGather(Node &node) {
     return node.finish(emit.reshape(gatherOne(node, data, axis, emit.asDimension(emit.scalar(indices))), result));
 
   requirePositions(node, size, result);
+  requireInside(node, indices, size);
   Value sizeValue = emit.asValue(size);
   return node.finish(emit.tabulate(result, Emitter::elementType(data), [&](OpBuilder &b, Location loc, ValueRange at) {
     IndexMath math(b, loc);
@@ -135,6 +136,7 @@ static LogicalResult lowerGatherElements(Node &node) {
       requireUnlessKnown(node, math.lessOrEqual(emit.asValue(result[d]), emit.asValue(dims[d])),
                          "the indices are larger than the data in dimension " + Twine(d));
   requirePositions(node, dims[*axis], result);
+  requireInside(node, indices, dims[*axis]);
   Value size = emit.asValue(dims[*axis]);
   return node.finish(emit.tabulate(result, Emitter::elementType(data), [&](OpBuilder &b, Location loc, ValueRange at) {
     IndexMath math(b, loc);
@@ -164,8 +166,10 @@ static LogicalResult lowerGatherND(Node &node) {
       return failure();
   Dims result(indexDims.begin(), indexDims.end() - 1);
   result.append(dims.begin() + batch + *tuple, dims.end());
-  for (int64_t k = 0; k < *tuple; ++k)
+  for (int64_t k = 0; k < *tuple; ++k) {
     requirePositions(node, dims[batch + k], result);
+    requireInside(node, indices, dims[batch + k], k);
+  }
 
   std::optional<SmallVector<int64_t>> known = node.constantInts(1);
   if (known && batch == 0 && *tuple == 1) {

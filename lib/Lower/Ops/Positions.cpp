@@ -206,3 +206,33 @@ void ac::requirePositions(const Node &node, OpFoldResult size, ArrayRef<OpFoldRe
   Value none = math.equal(emit.asValue(emit.product(dims)), math.index(0));
   requireUnlessKnown(node, math.either(some, none), "an index into a dimension of size zero");
 }
+
+void ac::requireInside(const Node &node, Value indices, OpFoldResult size, std::optional<int64_t> tuple) {
+  Emitter &emit = node.emit;
+  std::optional<int64_t> constant = getConstantIntValue(size);
+  if (auto known = dyn_cast_or_null<DenseIntElementsAttr>(Emitter::constantValue(indices)); known && constant) {
+    int64_t length = tuple ? known.getType().getShape().back() : 1, number = 0;
+    if (llvm::all_of(known.getValues<APInt>(), [&](const APInt &at) {
+          bool counts = !tuple || number % length == *tuple;
+          ++number;
+          return !counts || (at.getSExtValue() >= -*constant && at.getSExtValue() < *constant);
+        }))
+      return;
+  }
+  int64_t rank = Emitter::rank(indices);
+  if (tuple)
+    indices = emit.slice(indices, rank - 1, emit.dimension(*tuple), emit.dimension(1));
+  // Seen as unsigned, a position that is negative once the end is taken for zero is larger than any other.
+  Value sizeValue = emit.asValue(size);
+  Value largest =
+      emit.reduce(indices, llvm::to_vector(llvm::seq<int64_t>(0, rank)), false, emit.constantIndex(0),
+                  [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+                    IndexMath math(b, loc);
+                    Value at = math.toIndex(v[0]);
+                    at = math.select(math.less(at, math.index(0)), math.add(at, sizeValue), at);
+                    return b.createOrFold<arith::MaxUIOp>(loc, at, v[1]);
+                  });
+  IndexMath math(emit);
+  Value inside = math.compare(arith::CmpIPredicate::ult, emit.scalar(largest), sizeValue);
+  node.require(math.either(inside, math.equal(sizeValue, math.index(0))), "an index is out of range");
+}

@@ -96,6 +96,9 @@ LogicalResult requireSame(const Node &node, OpFoldResult a, OpFoldResult b, cons
 /// Positions along `size` are taken for every element of a result with `dims`: there must be one, unless there are
 /// none.
 void requirePositions(const Node &node, OpFoldResult size, ArrayRef<OpFoldResult> dims);
+/// Every element of `indices` (only number `tuple` of each index tuple, if given) names a position
+/// along `size`; checked at run time before any is used, unless the elements are known.
+void requireInside(const Node &node, Value indices, OpFoldResult size, std::optional<int64_t> tuple = std::nullopt);
 /// `requirement` holds, unless it is proven.
 void requireUnlessKnown(const Node &node, Value requirement, const Twine &message);
 

@@ -65,6 +65,7 @@ static LogicalResult lowerScatterElements(Node &node) {
                          "the indices are larger than the data in dimension " + Twine(d));
   }
   requirePositions(node, dims[*axis], range);
+  requireInside(node, indices, dims[*axis]);
   Value size = emit.asValue(dims[*axis]);
   bool isUnsigned = node.isUnsigned(0);
   Value result = loopNest(emit, range, data, [&](IndexMath &math, ValueRange at, ValueRange carried) {
@@ -99,8 +100,10 @@ static LogicalResult lowerScatterND(Node &node) {
   for (auto [d, size] : llvm::enumerate(expected))
     if (failed(requireSame(node, emit.dim(updates, d), size, "the updates have a wrong size in dimension " + Twine(d))))
       return failure();
-  for (int64_t k = 0; k < *tuple; ++k)
+  for (int64_t k = 0; k < *tuple; ++k) {
     requirePositions(node, dims[k], expected);
+    requireInside(node, indices, dims[k], k);
+  }
 
   SmallVector<Value> sizes = asValues(emit, dims), rowSizes = asValues(emit, row);
   bool isUnsigned = node.isUnsigned(0), wholeRows = reduction == "none" && !row.empty();
