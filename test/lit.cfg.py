@@ -49,3 +49,6 @@ if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= flags:
 if shutil.which("qemu-aarch64") and os.path.isdir("/usr/aarch64-linux-gnu/lib"):
     config.available_features.add("run-aarch64")
 config.available_features.add(platform.machine())
+# mlir-opt itself is not sanitized, and so cannot load a plugin that is.
+if not config.sanitized:
+    config.available_features.add("plugin")

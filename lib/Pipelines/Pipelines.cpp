@@ -67,6 +67,9 @@ void mlir::ac::buildBufferizePipeline(OpPassManager &pm) {
   bufferization::buildBufferDeallocationPipeline(pm, deallocation);
   pm.addPass(createConvertBufferizationToMemRefPass());
   addCleanup(pm);
+  // Deallocations stand at the end of blocks so far; memory that is given back after its last use is still in the cache
+  // when the next buffer takes it.
+  pm.addNestedPass<func::FuncOp>(bufferization::createOptimizeAllocationLivenessPass());
   pm.addNestedPass<func::FuncOp>(createPlanArena());
 }
 
