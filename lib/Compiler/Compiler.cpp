@@ -45,6 +45,9 @@ OutputKind mlir::ac::outputKindOf(StringRef path) {
 
 namespace {
 
+/// On a module: the last stage that it has been through.
+constexpr llvm::StringLiteral kStageAttribute = "ac.stage";
+
 class Compilation {
 public:
   Compilation(StringRef output, const CompileOptions &options)
@@ -146,7 +149,10 @@ Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const I
   if (!options.stopAfter.empty() &&
       llvm::none_of(stages, [&](const StageInfo &stage) { return stage.name == options.stopAfter; }))
     return llvm::createStringError("unknown stage '" + options.stopAfter + "'");
+  int64_t done = -1; // the last stage that the module has been through
   for (auto [index, stage] : llvm::enumerate(stages)) {
+    if (static_cast<int64_t>(index) <= done)
+      continue;
     begin(stage.name, 0.6 * index / stages.size());
     if (stage.stage == Stage::Import) {
       ImportOptions importOptions;
@@ -162,17 +168,31 @@ Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const I
       if (!module)
         return failure("the model could not be read");
       target.attach(*module);
+      // What was written after a stage goes on with the next.
+      if (auto name = (*module)->getAttrOfType<StringAttr>(kStageAttribute)) {
+        const auto *found = llvm::find_if(stages, [&](const StageInfo &other) { return other.name == name.getValue(); });
+        if (found == stages.end())
+          return llvm::createStringError("the module is said to be past the stage '" + name.str() + "', which is unknown");
+        done = found - stages.begin();
+        auto asked = [&](const StageInfo &other) { return other.name == options.stopAfter; };
+        if (done > 0 && llvm::any_of(stages.take_front(done + 1), asked))
+          return llvm::createStringError("the module is past the stage '" + options.stopAfter +
+                                         "' already: it went through '" + name.str() + "'");
+      }
     } else if (stage.stage != Stage::Optimize || options.foldConstants) {
       if (llvm::Error error = runStage(*module, stage))
         return error;
     }
     end();
+    if (static_cast<int64_t>(index) >= done)
+      (*module)->setAttr(kStageAttribute, StringAttr::get(&context, stage.name));
     dump(*module, stage.name);
     if (stage.name == options.stopAfter)
       break;
   }
   if (options.output == OutputKind::MLIR)
-    return writeText([&](llvm::raw_pwrite_stream &os) { module->print(os, OpPrintingFlags().enableDebugInfo(false)); });
+    // With locations: they are the names of the nodes.
+    return writeText([&](llvm::raw_pwrite_stream &os) { module->print(os, OpPrintingFlags().enableDebugInfo()); });
   if (!options.stopAfter.empty() && options.stopAfter != "codegen")
     return llvm::createStringError("stopping after the " + options.stopAfter +
                                    " stage gives MLIR; name an output that ends in .mlir");
