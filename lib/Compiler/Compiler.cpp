@@ -82,13 +82,19 @@ private:
   TargetInfo target;
   TemporaryFolder temporary;
   unsigned numDumps = 0;
-  llvm::json::Array times;
+  llvm::json::Array times, regions;
   std::string stepName;
   std::chrono::steady_clock::time_point stepStart;
   uint64_t weightBytes = 0;
 };
 
 LogicalResult Compilation::collect(Diagnostic &diagnostic) {
+  // What the raise stage found, or why it did not use it.
+  if (diagnostic.getSeverity() == DiagnosticSeverity::Remark) {
+    auto node = diagnostic.getLocation()->findInstanceOf<NameLoc>();
+    regions.push_back(llvm::json::Object{{"node", node ? node.getName().str() : ""}, {"result", diagnostic.str()}});
+    return success();
+  }
   if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {
     std::string text = diagnostic.str();
     if (!llvm::is_contained(errors, text))
@@ -308,6 +314,7 @@ llvm::Error Compilation::writeReport() {
                                      {"bytes", static_cast<int64_t>(size)},
                                      {"weight_bytes", static_cast<int64_t>(weightBytes)},
                                      {"target", target.cpu},
+                                     {"regions", std::move(regions)},
                                      {"steps", std::move(times)}}));
   return llvm::Error::success();
 }
