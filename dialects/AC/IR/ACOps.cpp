@@ -114,6 +114,10 @@ LogicalResult MaskedRowsOp::verify() {
       !llvm::all_of(getResultTypes(), sameRank))
     return emitOpError("(masked_rows_c1) has a mask of type ")
            << mask << ", expected a last dimension of one and the rank of the rows and results";
+  return success();
+}
+
+LogicalResult MaskedRowsOp::verifyRegions() {
   Block &block = getBody().front();
   Operation *yield = block.getTerminator();
   if (TypeRange(block.getArgumentTypes()) != TypeRange(getRows().getTypes()) ||

@@ -119,6 +119,7 @@ def AC_MaskedRowsOp : AC_Op<"masked_rows", [RecursiveMemoryEffects, RecursivelyS
     `->` type($results)
   }];
   let hasVerifier = 1;
+  let hasRegionVerifier = 1; // masked_rows_c2
 }
 
 def AC_ParallelOp : AC_Op<"parallel", [RecursiveMemoryEffects]> {

@@ -153,6 +153,28 @@ func.func @parallel_c1(%n: index) {
 
 // -----
 
+func.func @masked_rows_c1(%mask: tensor<?x2xf32>, %x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  // expected-error @below {{(masked_rows_c1) has a mask of type 'tensor<?x2xf32>', expected a last dimension of one and the rank of the rows and results}}
+  %y = ac.masked_rows %mask : tensor<?x2xf32> rows(%x : tensor<?x64xf32>) {
+  ^bb0(%row: tensor<?x64xf32>):
+    ac.yield %row : tensor<?x64xf32>
+  } -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+
+// -----
+
+func.func @masked_rows_c2(%mask: tensor<?x1xf32>, %x: tensor<?x64xf32>) -> tensor<?x32xf32> {
+  // expected-error @below {{(masked_rows_c2) has a body from 'tensor<?x64xf32>' to 'tensor<?x64xf32>', expected from 'tensor<?x64xf32>' to 'tensor<?x32xf32>'}}
+  %y = ac.masked_rows %mask : tensor<?x1xf32> rows(%x : tensor<?x64xf32>) {
+  ^bb0(%row: tensor<?x64xf32>):
+    ac.yield %row : tensor<?x64xf32>
+  } -> tensor<?x32xf32>
+  return %y : tensor<?x32xf32>
+}
+
+// -----
+
 func.func @yield_alone() {
   // expected-error @below {{expects parent op to be one of}}
   ac.yield

@@ -71,3 +71,24 @@ func.func @parallel(%count: index, %grain: index, %x: memref<?xf32>) {
   }
   return
 }
+
+// Rows of a batch under a mask; the matrix is captured, the rows are arguments.
+// CHECK-LABEL: func.func @masked_rows(
+// CHECK: ac.masked_rows %{{.*}} : tensor<?x1xf32> rows(%{{.*}} : tensor<?x64xf32>) {
+// CHECK-NEXT: ^bb0(%[[ROW:.*]]: tensor<?x64xf32>):
+// CHECK-NEXT:   onnx.MatMul(%[[ROW]],
+// CHECK-NEXT:   ac.yield
+// CHECK-NEXT: } -> tensor<?x32xf32>
+// CHECK: ac.masked_rows dense
+func.func @masked_rows(%mask: tensor<?x1xf32>, %x: tensor<?x64xf32>, %w: tensor<64x32xf32>) -> tensor<?x32xf32> {
+  %y = ac.masked_rows %mask : tensor<?x1xf32> rows(%x : tensor<?x64xf32>) {
+  ^bb0(%row: tensor<?x64xf32>):
+    %0 = onnx.MatMul(%row, %w) : (tensor<?x64xf32>, tensor<64x32xf32>) -> tensor<?x32xf32>
+    ac.yield %0 : tensor<?x32xf32>
+  } -> tensor<?x32xf32>
+  %z = ac.masked_rows dense %mask : tensor<?x1xf32> rows(%y : tensor<?x32xf32>) {
+  ^bb0(%row: tensor<?x32xf32>):
+    ac.yield %row : tensor<?x32xf32>
+  } -> tensor<?x32xf32>
+  return %z : tensor<?x32xf32>
+}
