@@ -20,4 +20,14 @@ def PlanArena : Pass<"ac-plan-arena", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
 }
 
+def CopyStridedResults : Pass<"ac-copy-strided-results", "::mlir::func::FuncOp"> {
+  let summary = "Copy results that are not contiguous into buffers that are";
+  let description = [{
+    Bufferization gives the results of a function contiguous types. Where the result is a part of a larger buffer whose
+    strides are not known while compiling, it casts the one to the other, which says that the strides are contiguous
+    without making them so. Such a result is copied instead. Leaves alone results that are contiguous already.
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+}
+
 #endif // BUFFERIZE_PASSES

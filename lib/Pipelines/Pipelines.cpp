@@ -62,6 +62,8 @@ void mlir::ac::buildBufferizePipeline(OpPassManager &pm) {
   // A loop may carry a tensor that grows from one iteration to the next.
   options.allowReturnAllocsFromLoops = true;
   pm.addPass(bufferization::createOneShotBufferizePass(options));
+  // Before anything looks through the casts that bufferization ends in.
+  pm.addNestedPass<func::FuncOp>(createCopyStridedResults());
   addCleanup(pm);
   bufferization::BufferDeallocationPipelineOptions deallocation;
   bufferization::buildBufferDeallocationPipeline(pm, deallocation);

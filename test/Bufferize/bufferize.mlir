@@ -103,3 +103,16 @@ func.func @loop_frees_what_it_replaces(%n: index, %x: tensor<4xf32> {bufferizati
   }
   return %r : tensor<4xf32>
 }
+
+// A part of a buffer is not a result: its rows do not follow each other.
+// CHECK-LABEL: func.func @result_is_contiguous(
+// CHECK: %[[PART:.*]] = memref.subview
+// CHECK: %[[RESULT:.*]] = memref.alloc
+// CHECK: memref.copy %[[PART]], %[[RESULT]]
+// CHECK: return %[[RESULT]]
+func.func @result_is_contiguous(%x: tensor<?x?xf32> {bufferization.writable = false}, %n: index) -> tensor<?x?xf32> {
+  %c0 = arith.constant 0 : index
+  %rows = tensor.dim %x, %c0 : tensor<?x?xf32>
+  %part = tensor.extract_slice %x[0, 0] [%rows, %n] [1, 1] : tensor<?x?xf32> to tensor<?x?xf32>
+  return %part : tensor<?x?xf32>
+}

@@ -4,6 +4,9 @@
 // CHECK:builtin.module(
 // CHECK-NEXT:  eliminate-empty-tensors,
 // CHECK-NEXT:  one-shot-bufferize{allow-return-allocs-from-loops=true allow-unknown-ops=false analysis-fuzzer-seed=0 analysis-heuristic=bottom-up buffer-alignment=64 bufferize-function-boundaries=true check-parallel-regions=true copy-before-write=false  dump-alias-sets=false function-boundary-type-conversion=identity-layout-map must-infer-memory-space=false  print-conflicts=false test-analysis-only=false unknown-type-conversion=fully-dynamic-layout-map use-encoding-for-memory-space=false},
+// CHECK-NEXT:  func.func(
+// CHECK-NEXT:    ac-copy-strided-results
+// CHECK-NEXT:  ),
 // CHECK-NEXT:  canonicalize{  max-iterations=10 max-num-rewrites=-1 region-simplify=normal test-convergence=false top-down=true},
 // CHECK-NEXT:  cse,
 // CHECK-NEXT:  expand-realloc{emit-deallocs=false},

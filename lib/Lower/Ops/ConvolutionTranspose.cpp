@@ -102,6 +102,57 @@ static Value tilesToImage(Emitter &emit, Value columns, const Window &window, Ar
                       iterators, [](OpBuilder &, Location, ValueRange v) { return v[0]; });
 }
 
+/// Above this, a window is gathered by a loop: each tap is an operation of its own here.
+constexpr int64_t kMostTaps = 64;
+
+/// `columnsToImage` tap by tap: each adds its positions to a canvas that has room for all windows, every `stride`
+/// elements.
+static Value scatterColumns(Emitter &emit, Value columns, const Window &window, ArrayRef<OpFoldResult> kernel,
+                            ArrayRef<OpFoldResult> image) {
+  unsigned rank = window.rank();
+  Value unfolded = unfoldColumns(emit, columns, window, kernel);
+  Type element = Emitter::elementType(columns);
+  OpFoldResult zero = emit.dimension(0), one = emit.dimension(1);
+  Dims lead{emit.dim(unfolded, 0), emit.dim(unfolded, 1)}, canvasDims = lead, result = lead, low(2, zero),
+                                                           positions = lead, steps(2, one);
+  for (unsigned i = 0; i < rank; ++i) {
+    OpFoldResult stride = emit.dimension(window.strides[i]);
+    OpFoldResult reach =
+        emit.add(emit.mul(window.output[i], stride), emit.dimension(window.extent(i) - window.strides[i]));
+    canvasDims.push_back(emit.max(reach, emit.add(window.low[i], image[i])));
+    result.push_back(image[i]);
+    low.push_back(window.low[i]);
+    positions.push_back(window.output[i]);
+    steps.push_back(stride);
+  }
+  Value canvas = emit.fill(canvasDims, emit.constant(element, 0));
+  AffineMap same = emit.getMultiDimIdentityMap(2 + rank);
+  SmallVector<utils::IteratorType> iterators(2 + rank, utils::IteratorType::parallel);
+  for (int64_t tap = 0, taps = window.numTaps(); tap < taps; ++tap) {
+    Dims from(2, zero), to(2, zero), sizes = lead;
+    int64_t inner = taps, rest = tap;
+    for (unsigned i = 0; i < rank; ++i) {
+      inner /= window.kernel[i];
+      from.push_back(emit.dimension(rest / inner));
+      to.push_back(emit.dimension(rest / inner * window.dilations[i]));
+      sizes.push_back(one);
+      rest %= inner;
+    }
+    from.append(rank, zero);
+    llvm::append_range(sizes, window.output);
+    Value part = emit.slice(unfolded, from, sizes, Dims(2 + 2 * rank, one));
+    Value target = emit.slice(canvas, to, positions, steps);
+    Value sum = emit.generic(emit.reshape(part, positions), same, target, same, iterators,
+                             [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+                               if (isa<FloatType>(element))
+                                 return arith::AddFOp::create(b, loc, v[1], v[0]);
+                               return arith::AddIOp::create(b, loc, v[1], v[0]);
+                             });
+    canvas = emit.withDims(tensor::InsertSliceOp::create(emit, sum, canvas, to, positions, steps), canvasDims);
+  }
+  return emit.slice(canvas, low, result, Dims(2 + rank, one));
+}
+
 /// Padding and result sizes of a transposed convolution, from whichever of `pads`, `auto_pad` and `output_shape` the
 /// node has.
 static LogicalResult placeWindows(Node &node, Window &window, ArrayRef<OpFoldResult> spatial, Dims &image) {
@@ -197,8 +248,12 @@ static LogicalResult lowerConvTranspose(Node &node) {
   for (int64_t i = 0; i < rank; ++i)
     tiled.push_back(emit.mul(spatial[i], emit.dimension(window.strides[i])));
   bool tiles = window.isTiling() && Emitter::same(tiled, image);
-  Value result =
-      tiles ? tilesToImage(emit, product, window, kernel, image) : columnsToImage(emit, product, window, kernel, image);
+  // Without positions there is nothing to scatter, and slices of nothing are not allowed everywhere.
+  bool scatters = window.numTaps() <= kMostTaps && getConstantIntValue(emit.product(spatial)) != 0 &&
+                  getConstantIntValue(batch) != 0;
+  Value result = tiles      ? tilesToImage(emit, product, window, kernel, image)
+                 : scatters ? scatterColumns(emit, product, window, kernel, image)
+                            : columnsToImage(emit, product, window, kernel, image);
   if (node.hasInput(2)) {
     Dims biasDims(rank + 1, emit.dimension(1));
     biasDims[0] = emit.mul(outputs, groups);
