@@ -185,7 +185,8 @@ Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const I
           return llvm::createStringError("the module is past the stage '" + options.stopAfter +
                                          "' already: it went through '" + name.str() + "'");
       }
-    } else if (stage.stage != Stage::Optimize || options.foldConstants) {
+    } else if ((stage.stage != Stage::Optimize || options.foldConstants) &&
+               (stage.stage != Stage::Raise || options.raise)) {
       if (llvm::Error error = runStage(*module, stage))
         return error;
     }

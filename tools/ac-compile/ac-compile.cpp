@@ -42,6 +42,8 @@ struct Options {
   cl::opt<bool> timePasses{"time-passes", cl::desc("Prints the time of each pass"), cl::cat(category)};
   cl::opt<int> optLevel{"O", cl::desc("Optimisation level, 0 to 3 (default)"), cl::Prefix, cl::init(3),
                              cl::cat(category)};
+  cl::opt<bool> noRaise{"no-raise", cl::desc("Computes what the model masks out, too (docs/adaptive.md)"),
+                        cl::cat(category)};
   cl::opt<bool> noFold{"no-fold-constants", cl::desc("Does not compute constants while compiling"),
                             cl::cat(category)};
   cl::opt<std::string> launcher{"launcher", cl::desc("Program that executables are built from"),
@@ -98,6 +100,7 @@ int main(int argc, char **argv) {
   options.timePasses = flags.timePasses;
   options.optLevel = flags.optLevel;
   options.foldConstants = !flags.noFold;
+  options.raise = !flags.noRaise;
   std::string self = llvm::sys::fs::getMainExecutable(argv[0], reinterpret_cast<void *>(&main));
   options.launcher = flags.launcher.empty() ? (llvm::sys::path::parent_path(self) + "/ac-launcher").str() : flags.launcher;
   std::string input = flags.input;

@@ -42,6 +42,8 @@ struct CompileOptions {
   bool timePasses = false;
   /// 0 to 3: LLVM's optimisation level.
   int optLevel = 3;
+  /// Whether to run the raise stage, which skips work that the model computes and masks out (docs/adaptive.md).
+  bool raise = true;
   /// Whether to fold constants by running compiled code here (needs a target that runs on this machine otherwise off).
   bool foldConstants = true;
   /// The launcher to build executables from; empty: `ac-launcher` beside the running program.
