@@ -468,7 +468,9 @@ FailureOr<SmallVector<Value>> IterationEmitter::run() {
       return failure();
     }
   }
-  writeBack();
+  // A loop of one iteration folds away, and what it carries comes straight from where it may not be written.
+  if (!iteration.bound || getConstantIntValue(iteration.bound).value_or(2) > 1)
+    writeBack();
   OpFoldResult count = create(step.proceed);
 
   // Make tensors of the results again.
