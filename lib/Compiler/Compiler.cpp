@@ -70,7 +70,7 @@ private:
   llvm::Error emit(ModuleOp module);
   llvm::Error writeText(llvm::function_ref<void(llvm::raw_pwrite_stream &)> write);
   llvm::Error writeReport();
-  void dump(ModuleOp module, StringRef stage);
+  llvm::Error dump(ModuleOp module, StringRef stage);
   void begin(StringRef step, double fraction);
   void end();
 
@@ -121,15 +121,18 @@ void Compilation::end() {
   times.push_back(llvm::json::Object{{"step", stepName}, {"seconds", seconds}});
 }
 
-void Compilation::dump(ModuleOp module, StringRef stage) {
+llvm::Error Compilation::dump(ModuleOp module, StringRef stage) {
   if (options.saveTemps.empty())
-    return;
-  llvm::sys::fs::create_directories(options.saveTemps);
-  std::error_code code;
-  llvm::raw_fd_ostream os(options.saveTemps + "/" + std::to_string(numDumps) + "-" + stage.str() + ".mlir", code);
-  ++numDumps;
-  if (!code)
-    module->print(os, OpPrintingFlags().elideLargeElementsAttrs(32).elideLargeResourceString(32));
+    return llvm::Error::success();
+  std::string path = (options.saveTemps + "/" + Twine(numDumps++) + "-" + stage + ".mlir").str();
+  std::error_code code = llvm::sys::fs::create_directories(options.saveTemps);
+  if (!code) {
+    llvm::raw_fd_ostream os(path, code);
+    if (!code)
+      module->print(os, OpPrintingFlags().elideLargeElementsAttrs(32).elideLargeResourceString(32));
+  }
+  return code ? llvm::createStringError(code, "cannot write '" + path + "': " + code.message())
+              : llvm::Error::success();
 }
 
 llvm::Error Compilation::runStage(ModuleOp module, const StageInfo &stage) {
@@ -176,9 +179,10 @@ Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const I
       target.attach(*module);
       // What was written after a stage goes on with the next.
       if (auto name = (*module)->getAttrOfType<StringAttr>(kStageAttribute)) {
-        const auto *found = llvm::find_if(stages, [&](const StageInfo &other) { return other.name == name.getValue(); });
+        auto isNamed = [&](const StageInfo &other) { return other.name == name.getValue(); };
+        const auto *found = llvm::find_if(stages, isNamed);
         if (found == stages.end())
-          return llvm::createStringError("the module is said to be past the stage '" + name.str() + "', which is unknown");
+          return llvm::createStringError("the module is past an unknown stage '" + name.str() + "'");
         done = found - stages.begin();
         auto asked = [&](const StageInfo &other) { return other.name == options.stopAfter; };
         if (done > 0 && llvm::any_of(stages.take_front(done + 1), asked))
@@ -193,7 +197,8 @@ Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const I
     end();
     if (static_cast<int64_t>(index) >= done)
       (*module)->setAttr(kStageAttribute, StringAttr::get(&context, stage.name));
-    dump(*module, stage.name);
+    if (llvm::Error error = dump(*module, stage.name))
+      return error;
     if (stage.name == options.stopAfter)
       break;
   }

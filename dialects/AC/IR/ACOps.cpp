@@ -56,12 +56,14 @@ LogicalResult ContractOp::verify() {
            << lhs.getRank() << ", " << rhs.getRank() << " and " << init.getRank() << ", expected 3, "
            << (getPacked() ? 4 : 3) << " and 3";
   if (getExtraMaps().size() != getExtras().size())
-    return emitOpError("(contract_c3) has ") << getExtraMaps().size() << " maps for " << getExtras().size() << " extras";
+    return emitOpError("(contract_c3) has ")
+           << getExtraMaps().size() << " maps for " << getExtras().size() << " extras";
   for (auto [map, extra] : llvm::zip_equal(getExtraMaps().getAsValueRange<AffineMapAttr>(), getExtras())) {
     auto type = dyn_cast<ShapedType>(extra.getType());
     if (!type || map.getNumDims() != 3 || map.getNumResults() != type.getRank())
       return emitOpError("(contract_c3) reads an extra of type ")
-             << extra.getType() << " by " << AffineMapAttr::get(map) << ", expected a map of three dimensions to its rank";
+             << extra.getType() << " by " << AffineMapAttr::get(map)
+             << ", expected a map of three dimensions to its rank";
   }
   for (AffineMap map : {getLhsBatch(), getRhsBatch()})
     if (map.getNumDims() != 1 || map.getNumSymbols() != 0 || map.getNumResults() != 1)
@@ -85,7 +87,8 @@ LogicalResult ContractOp::verifyRegions() {
              << argument.getArgNumber() << " is " << argument.getType() << ", expected " << type;
   auto yield = dyn_cast<YieldOp>(body->getTerminator());
   if (!yield || yield->getNumOperands() != 1 || yield->getOperand(0).getType() != getElementType()) {
-    InFlightDiagnostic error = emitOpError("(contract_c4) has an epilogue that does not yield one ") << getElementType();
+    InFlightDiagnostic error = emitOpError("(contract_c4) has an epilogue that does not yield one ");
+    error << getElementType();
     error.attachNote(body->getTerminator()->getLoc()) << "it ends here";
     return error;
   }
@@ -149,7 +152,8 @@ LogicalResult ParallelOp::verifyRegions() {
   if (takesRange && yield && yield->getNumOperands() == 0)
     return success();
   return emitOpError("(parallel_c1) has a body of ")
-         << body.getNumArguments() << " arguments, expected two indices, the bounds of a range, and an `ac.yield` of nothing";
+         << body.getNumArguments()
+         << " arguments, expected two indices, the bounds of a range, and an `ac.yield` of nothing";
 }
 
 //===----------------------------------------------------------------------===//
