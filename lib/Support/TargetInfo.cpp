@@ -45,13 +45,14 @@ llvm::Expected<TargetInfo> TargetInfo::get(StringRef march) {
 
 void TargetInfo::attach(ModuleOp module) const {
   Builder b(module.getContext());
-  module->setAttr("ac.target", b.getDictionaryAttr({b.getNamedAttr("triple", b.getStringAttr(triple)),
-                                                    b.getNamedAttr("cpu", b.getStringAttr(cpu)),
-                                                    b.getNamedAttr("features", b.getStringAttr(features)),
-                                                    b.getNamedAttr("vector_bits", b.getI64IntegerAttr(vectorBits)),
-                                                    b.getNamedAttr("tile_rows", b.getI64IntegerAttr(tileRows)),
-                                                    b.getNamedAttr("tile_vectors", b.getI64IntegerAttr(tileVectors)),
-                                                    b.getNamedAttr("masks", b.getBoolAttr(hasMasks))}));
+  module->setAttr("ac.target",
+                  b.getDictionaryAttr({b.getNamedAttr("triple", b.getStringAttr(triple)),
+                                       b.getNamedAttr("cpu", b.getStringAttr(cpu)),
+                                       b.getNamedAttr("features", b.getStringAttr(features)),
+                                       b.getNamedAttr("vector_bits", b.getI64IntegerAttr(vectorBits)),
+                                       b.getNamedAttr("tile_rows", b.getI64IntegerAttr(tileRows)),
+                                       b.getNamedAttr("tile_vectors", b.getI64IntegerAttr(tileVectors)),
+                                       b.getNamedAttr("masks", b.getBoolAttr(hasMasks))}));
 }
 
 TargetInfo TargetInfo::of(ModuleOp module) {
