@@ -55,8 +55,9 @@ def NarrowFloats : Pass<"ac-narrow-floats"> {
 def WidenBooleans : Pass<"ac-widen-booleans"> {
   let summary = "Load and store booleans as bytes";
   let description = [{
-    A boolean in memory is a byte. LLVM does not vectorise loops that load or store `i1`; on `i8` it does. Rewrites
-    `llvm.load`, `llvm.store` and `llvm.getelementptr` of `i1`, and leaves alone booleans that are not in memory.
+    A boolean in memory is a byte. LLVM does not vectorise loops that load or store `i1`; on `i8` it does. A vector of `i1`
+    it takes for packed bits. Rewrites loads, stores, their masked forms and `llvm.getelementptr` of `i1` and of vectors of
+    `i1`, and leaves alone booleans that are not in memory.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }

@@ -11,22 +11,47 @@ namespace mlir::ac {
 #include "Codegen/Passes.h.inc"
 
 namespace {
+
+bool isBoolean(Type type) { return getElementTypeOrSelf(type).isInteger(1); }
+
+/// The type of bytes with as many elements.
+Type widen(Type type) {
+  Type byte = IntegerType::get(type.getContext(), 8);
+  auto vector = dyn_cast<VectorType>(type);
+  return vector ? Type(vector.clone(byte)) : byte;
+}
+
+/// Gives an operation that loads booleans the type of bytes, and its users booleans again.
+void widenResult(OpBuilder &b, Operation *load) {
+  Value value = load->getResult(0);
+  value.setType(widen(value.getType()));
+  b.setInsertionPointAfter(load);
+  Value zero = LLVM::ConstantOp::create(b, load->getLoc(), value.getType(), b.getZeroAttr(value.getType()));
+  auto isSet = LLVM::ICmpOp::create(b, load->getLoc(), LLVM::ICmpPredicate::ne, value, zero);
+  value.replaceAllUsesExcept(isSet, isSet);
+}
+
+void widenOperand(OpBuilder &b, OpOperand &operand) {
+  Value value = operand.get();
+  operand.set(LLVM::ZExtOp::create(b, operand.getOwner()->getLoc(), widen(value.getType()), value));
+}
+
 struct WidenBooleans : impl::WidenBooleansBase<WidenBooleans> {
   void runOnOperation() override {
-    Type byte = IntegerType::get(&getContext(), 8);
-    getOperation()->walk([&](Operation *op) {
+    getOperation()->walk([](Operation *op) {
       OpBuilder b(op);
-      if (auto load = dyn_cast<LLVM::LoadOp>(op); load && load.getType().isInteger(1)) {
-        Value value = load.getResult();
-        value.setType(byte);
-        b.setInsertionPointAfter(op);
-        Value zero = LLVM::ConstantOp::create(b, op->getLoc(), byte, 0);
-        auto isSet = LLVM::ICmpOp::create(b, op->getLoc(), LLVM::ICmpPredicate::ne, value, zero);
-        value.replaceAllUsesExcept(isSet, isSet);
-      } else if (auto store = dyn_cast<LLVM::StoreOp>(op); store && store.getValue().getType().isInteger(1)) {
-        store.getValueMutable().assign(LLVM::ZExtOp::create(b, op->getLoc(), byte, store.getValue()));
+      if (auto load = dyn_cast<LLVM::LoadOp>(op); load && isBoolean(load.getType())) {
+        widenResult(b, load);
+      } else if (auto masked = dyn_cast<LLVM::MaskedLoadOp>(op); masked && isBoolean(masked.getType())) {
+        for (OpOperand &passThrough : masked.getPassThruMutable())
+          widenOperand(b, passThrough);
+        widenResult(b, masked);
+      } else if (auto store = dyn_cast<LLVM::StoreOp>(op); store && isBoolean(store.getValue().getType())) {
+        widenOperand(b, store.getValueMutable());
+      } else if (auto masked = dyn_cast<LLVM::MaskedStoreOp>(op); masked && isBoolean(masked.getValue().getType())) {
+        widenOperand(b, masked.getValueMutable());
       } else if (auto gep = dyn_cast<LLVM::GEPOp>(op); gep && gep.getElemType().isInteger(1)) {
-        gep.setElemType(byte);
+        gep.setElemType(b.getI8Type());
       }
     });
   }
