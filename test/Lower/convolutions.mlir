@@ -76,10 +76,11 @@ func.func @tiles(%x: tensor<?x4x5x5xf32>, %w: tensor<4x8x2x2xf32>) -> tensor<?x8
   return %y : tensor<?x8x10x10xf32>
 }
 
-// Windows that overlap are summed where they fall.
+// Windows that overlap are summed where they fall, tap by tap.
 // CHECK-LABEL: func.func @overlap(
 // CHECK: ac.contract
-// CHECK: scf.if
+// CHECK-NOT: scf.if
+// CHECK-COUNT-9: tensor.insert_slice {{.*}} [1, 1, 2, 2]
 func.func @overlap(%x: tensor<1x4x5x5xf32>, %w: tensor<4x8x3x3xf32>) -> tensor<1x8x11x11xf32> {
   %none = "onnx.NoValue"() : () -> none
   %y = "onnx.ConvTranspose"(%x, %w, %none) {strides = array<i64: 2, 2>}
