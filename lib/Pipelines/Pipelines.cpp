@@ -76,8 +76,9 @@ void mlir::ac::buildBufferizePipeline(OpPassManager &pm) {
 }
 
 void mlir::ac::buildCodegenPipeline(OpPassManager &pm) {
-  pm.addPass(createBindABI());
+  // Contractions may need copies of their operands, whose memory is then the arena's.
   pm.addPass(createEmitContractions());
+  pm.addPass(createBindABI());
   pm.addPass(createEmitLoops());
   pm.addPass(createResolveExpandShapes());
   pm.addPass(memref::createExpandStridedMetadataPass());

@@ -2,8 +2,8 @@
 // Written by build_tools/update_pipeline_tests.py.
 
 // CHECK:builtin.module(
-// CHECK-NEXT:  ac-bind-abi,
 // CHECK-NEXT:  ac-emit-contractions,
+// CHECK-NEXT:  ac-bind-abi,
 // CHECK-NEXT:  ac-emit-loops,
 // CHECK-NEXT:  ac-resolve-expand-shapes,
 // CHECK-NEXT:  expand-strided-metadata,
