@@ -235,3 +235,48 @@ def skipped_block():
     index = g("Expand", g("Unsqueeze", at, [1]), g("Concat", half, [WIDTH], axis=0))
     g("ScatterElements", "x", index, answer, axis=0, outputs="y")
     return finish(g), rows(rng, 10, 3, 1)
+
+
+def mixture(name, activation, k, normalized, biased=True, **attributes):
+    """com.microsoft.MoE. Feeds: many rows with ties and far-off router values, one row, none, all to the same experts."""
+    rng, g, experts = seeded(name), Graph(), 4
+    first = 2 * INNER if activation == "swiglu" else INNER
+    stack = lambda *shape: (rng.standard_normal((experts, *shape)) / np.sqrt(shape[-1])).astype(np.float32)
+    bias = lambda size: stack(size) if biased else ""
+    g(
+        "MoE",
+        *("x", "router", stack(first, WIDTH), bias(first), stack(WIDTH, INNER), bias(WIDTH)),
+        outputs="y",
+        domain="com.microsoft",
+        k=k,
+        activation_type=activation,
+        normalize_routing_weights=int(normalized),
+        **attributes,
+    )
+    feeds = [{**feed, "router": rng.standard_normal((len(feed["x"]), experts)).astype(np.float32)} for feed in rows(rng, 37, 1, 0, 9)]
+    feeds[0]["router"][:5] = 0
+    feeds[0]["router"][5:9, 1] = -50
+    feeds[3]["router"][:, 2] += 9
+    model = finish(g, {"x": (FLOAT, ["n", WIDTH]), "router": (FLOAT, ["n", experts])})
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return model, feeds
+
+
+@adaptive
+def experts_relu():
+    return mixture("experts_relu", "relu", 1, normalized=False)
+
+
+@adaptive
+def experts_gelu():
+    return mixture("experts_gelu", "gelu", 2, normalized=True)
+
+
+@adaptive
+def experts_silu():
+    return mixture("experts_silu", "silu", 4, normalized=True, biased=False)
+
+
+@adaptive
+def experts_swiglu():
+    return mixture("experts_swiglu", "swiglu", 2, normalized=False, swiglu_fusion=1, activation_alpha=1.702, swiglu_limit=1.5)
