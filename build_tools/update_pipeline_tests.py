@@ -13,7 +13,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Import is no pipeline: it makes a module from a file.
-STAGES = ["optimize", "lower", "kernels", "bufferize", "codegen"]
+STAGES = ["raise", "optimize", "lower", "kernels", "bufferize", "codegen"]
 
 
 def literal(line: str) -> str:

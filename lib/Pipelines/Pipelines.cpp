@@ -29,7 +29,10 @@ static void addCleanup(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
-void mlir::ac::buildRaisePipeline(OpPassManager &pm) { pm.addPass(createRaiseMaskedRows()); }
+void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
+  pm.addPass(createRaiseStackedRows());
+  pm.addPass(createRaiseMaskedRows());
+}
 
 void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {
   pm.addPass(createFoldConstants());

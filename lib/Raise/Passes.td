@@ -12,9 +12,10 @@ include "mlir/Pass/PassBase.td"
 def RaiseMaskedRows : Pass<"ac-raise-masked-rows", "::mlir::ModuleOp"> {
   let summary = "Find row-wise computations whose result is multiplied by a mask of rows";
   let description = [{
-    `mask * f(x)`, where the mask has one value for a row and can be exactly zero by how it is made (a comparison, a one-hot
-    code, a scatter into zeros), becomes `mask * (ac.masked_rows mask rows(x) { f })`. `f` is grown backwards from the
-    product: operations that treat rows independently and are used by nothing else. It must hold a matrix product.
+    `mask * f(x)`, where the mask has one value for a row and can be exactly zero by how it is made (a comparison, a
+    one-hot code, a scatter into zeros), becomes `mask * (ac.masked_rows mask rows(x) { f })`. `f` is grown backwards
+    from the product: operations that treat rows independently and are used by nothing else. It must hold a matrix
+    product. `Where(mask, f(x), y)` is treated in the same way, whatever `y` is.
 
     Leaves alone soft masks, computations with other users, and masks that broadcast over rows. A remark tells for each
     candidate what it became or what was in the way.
@@ -22,6 +23,20 @@ def RaiseMaskedRows : Pass<"ac-raise-masked-rows", "::mlir::ModuleOp"> {
   let options = [Option<"dense", "dense", "bool", "false",
                         "Ask for the reference lowering of what is found: every row computed, then selected">];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
+def RaiseStackedRows : Pass<"ac-raise-stacked-rows", "::mlir::ModuleOp"> {
+  let summary = "Take apart stacks of learners or experts that a mask selects from";
+  let description = [{
+    Exporters stack the answers of all learners along a new axis, multiply by a mask `[rows, N, 1]` and sum over that
+    axis. `ReduceSum(Concat(Unsqueeze(v0), ...) * mask)` becomes `v0 * mask[0] + v1 * mask[1] + ...`, in which
+    `ac-raise-masked-rows` finds each learner under a mask of its own. `Where(mask, stack, 0)` in place of the product
+    is taken apart in the same way.
+
+    Leaves alone masks that are never exactly zero, stacks or answers with other users, and stacks in which there is no
+    matrix product to skip. A remark tells for each candidate what it became or what was in the way.
+  }];
+  let dependentDialects = ["::mlir::onnx::ONNXDialect"];
 }
 
 #endif // RAISE_PASSES

@@ -14,6 +14,7 @@
 // operands of `ac.masked_rows`; and values that are the same for all rows, such as weights, which the body captures.
 //
 //===----------------------------------------------------------------------===//
+#include "Raise/Masks.h"
 #include "Raise/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -23,29 +24,13 @@ namespace mlir::ac {
 #define GEN_PASS_DEF_RAISEMASKEDROWS
 #include "Raise/Passes.h.inc"
 
-namespace {
-
 StringRef operatorOf(Operation *op) {
   StringRef name = op->getName().getStringRef();
   name.consume_front("onnx.");
   return name;
 }
 
-bool isElementwise(StringRef name) {
-  static const llvm::StringSet<> names = {
-      "Abs",  "Add", "Cast", "Celu", "Clip",  "Div",  "Elu",  "Erf",  "Exp",     "Gelu", "HardSigmoid", "HardSwish",
-      "Identity", "LeakyRelu", "Log", "Max", "Mean", "Min", "Mish", "Mul", "Neg", "PRelu", "Pow", "Reciprocal", "Relu",
-      "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Swish", "Tanh", "Where"};
-  return names.contains(name);
-}
-
-int64_t rankOf(Value value) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  return type ? type.getRank() : -1;
-}
-
-/// Whether the value may be exactly zero by how it is made.
-bool canBeZero(Value value, int depth = 16) {
+bool canBeZero(Value value, int depth) {
   Operation *op = value.getDefiningOp();
   if (!op || depth == 0)
     return false;
@@ -72,20 +57,36 @@ bool canBeZero(Value value, int depth = 16) {
     return isZero(op->getOperand(0));
   if (name == "Mul")
     return canBeZero(op->getOperand(0), depth - 1) || canBeZero(op->getOperand(1), depth - 1);
-  static const llvm::StringSet<> moves = {"Identity", "Reshape", "Unsqueeze", "Squeeze", "Gather", "Slice",
-                                          "Transpose", "Split", "Flatten", "ReduceSum", "Div"};
+  static const llvm::StringSet<> moves = {"Identity",  "Reshape", "Unsqueeze", "Squeeze",   "Gather", "Slice",
+                                          "Transpose", "Split",   "Flatten",   "ReduceSum", "Div"};
   return moves.contains(name) && canBeZero(op->getOperand(0), depth - 1);
 }
 
-/// The region that grows from one masked product.
+namespace {
+
+bool isElementwise(StringRef name) {
+  static const llvm::StringSet<> names = {
+      "Abs",      "Add",         "Cast",      "Celu",     "Clip",      "Div",        "Elu",  "Erf",  "Exp",
+      "Gelu",     "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log",        "Max",  "Mean", "Min",
+      "Mish",     "Mul",         "Neg",       "PRelu",    "Pow",       "Reciprocal", "Relu", "Selu", "Sigmoid",
+      "Softplus", "Softsign",    "Sqrt",      "Sub",      "Sum",       "Swish",      "Tanh", "Where"};
+  return names.contains(name);
+}
+
+int64_t rankOf(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type ? type.getRank() : -1;
+}
+
+/// The region that grows from one masked product, or from one branch of a `Where`.
 class Region {
 public:
-  Region(Operation *product, unsigned masked) : product(product), masked(masked) {
+  Region(Operation *product, unsigned masked, Value mask) : product(product), masked(masked), rowMask(mask) {
     type = cast<RankedTensorType>(value().getType());
   }
 
   Value value() const { return product->getOperand(masked); }
-  Value mask() const { return product->getOperand(1 - masked); }
+  Value mask() const { return rowMask; }
 
   /// Collects the operations. False with the reason in `why` if there is nothing worth skipping.
   bool grow();
@@ -104,6 +105,7 @@ private:
 
   Operation *product;
   unsigned masked;
+  Value rowMask;
   RankedTensorType type;
   llvm::SetVector<Operation *> members; // last first
   llvm::SetVector<Value> rows;
@@ -121,8 +123,8 @@ bool Region::hasRows(Type candidate) const {
 
 bool Region::isInvariant(Type candidate) {
   auto tensor = dyn_cast<RankedTensorType>(candidate);
-  return tensor && llvm::all_of(tensor.getShape().drop_back(tensor.getRank() ? 1 : 0),
-                                [](int64_t size) { return size == 1; });
+  return tensor &&
+         llvm::all_of(tensor.getShape().drop_back(tensor.getRank() ? 1 : 0), [](int64_t size) { return size == 1; });
 }
 
 bool Region::isRowwise(Operation *op) {
@@ -148,9 +150,8 @@ bool Region::isRowwise(Operation *op) {
     return lastAxis(-1);
   if (!isElementwise(name))
     return false;
-  return llvm::all_of(op->getOperandTypes(), [&](Type operand) {
-    return isa<NoneType>(operand) || hasRows(operand) || isInvariant(operand);
-  });
+  return llvm::all_of(op->getOperandTypes(),
+                      [&](Type operand) { return isa<NoneType>(operand) || hasRows(operand) || isInvariant(operand); });
 }
 
 bool Region::grow() {
@@ -190,7 +191,8 @@ bool Region::grow() {
         continue;
       // A matrix is the same for all rows even if its shape would do for rows; so is what has no rows.
       StringRef name = operatorOf(op);
-      bool weight = (name == "MatMul" || name == "Gemm" || name.ends_with("Normalization")) && operand.getOperandNumber() > 0;
+      bool weight =
+          (name == "MatMul" || name == "Gemm" || name.ends_with("Normalization")) && operand.getOperandNumber() > 0;
       if (!weight && hasRows(given.getType()) && !isInvariant(given.getType()))
         rows.insert(given);
       else if (!weight && hasRows(given.getType()) && type.getRank() > 1 &&
@@ -225,35 +227,51 @@ void Region::rewrite(bool dense) {
 struct RaiseMaskedRows : impl::RaiseMaskedRowsBase<RaiseMaskedRows> {
   using Base::Base;
 
-  void raise(Operation *product) {
+  /// Whether `mask` has one value for each row of `value`.
+  static bool isMaskOf(Value mask, Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType()), maskType = dyn_cast<RankedTensorType>(mask.getType());
+    return type && maskType && type.getRank() >= 2 && maskType.getRank() == type.getRank() &&
+           maskType.getShape().back() == 1 && type.getShape().back() != 1 &&
+           maskType.getShape().drop_back() == type.getShape().drop_back();
+  }
+
+  /// True if operand `masked` of `product` became masked rows.
+  bool raise(Operation *product, unsigned masked, Value mask) {
+    Region region(product, masked, mask);
+    if (!region.grow()) {
+      product->emitRemark("mask of rows not used: ") << region.why;
+      return false;
+    }
+    region.rewrite(dense);
+    product->emitRemark("became ac.masked_rows with ") << region.numProducts << " matrix products";
+    return true;
+  }
+
+  void raiseProduct(Operation *product) {
     for (unsigned masked : {0u, 1u}) {
-      Value value = product->getOperand(masked), mask = product->getOperand(1 - masked);
-      auto type = dyn_cast<RankedTensorType>(value.getType()), maskType = dyn_cast<RankedTensorType>(mask.getType());
-      if (!type || !maskType || type.getRank() < 2 || maskType.getRank() != type.getRank() ||
-          maskType.getShape().back() != 1 || type.getShape().back() == 1 ||
-          maskType.getShape().drop_back() != type.getShape().drop_back() || !isa<FloatType>(maskType.getElementType()))
-        continue;
-      if (!canBeZero(mask))
-        continue;
-      Region region(product, masked);
-      if (!region.grow()) {
-        product->emitRemark("mask of rows not used: ") << region.why;
-        continue;
-      }
-      region.rewrite(dense);
-      product->emitRemark("became ac.masked_rows with ") << region.numProducts << " matrix products";
-      return;
+      Value mask = product->getOperand(1 - masked);
+      if (isMaskOf(mask, product->getOperand(masked)) && isa<FloatType>(getElementTypeOrSelf(mask)) &&
+          canBeZero(mask) && raise(product, masked, mask))
+        return;
     }
   }
 
+  /// Rows that a `Where` does not take need not be computed, whatever it takes instead.
+  void raiseWhere(Operation *where) {
+    Value condition = where->getOperand(0), taken = where->getOperand(1);
+    if (isMaskOf(condition, taken) && taken.getType() == where->getResult(0).getType())
+      raise(where, 1, condition);
+  }
+
   void runOnOperation() override {
-    SmallVector<Operation *> products;
+    SmallVector<Operation *> candidates;
     getOperation().walk([&](Operation *op) {
-      if (operatorOf(op) == "Mul" && op->getNumOperands() == 2)
-        products.push_back(op);
+      if ((operatorOf(op) == "Mul" && op->getNumOperands() == 2) ||
+          (operatorOf(op) == "Where" && op->getNumOperands() == 3))
+        candidates.push_back(op);
     });
-    for (Operation *product : products)
-      raise(product);
+    for (Operation *op : candidates)
+      operatorOf(op) == "Mul" ? raiseProduct(op) : raiseWhere(op);
   }
 };
 

@@ -237,8 +237,28 @@ def skipped_block():
     return finish(g), rows(rng, 10, 3, 1)
 
 
+def stacked(name, select):
+    """Learners stacked along a new axis; of each row the first few, by a gate, are summed, none included."""
+    rng, g = seeded(name), Graph()
+    stack = g("Concat", *(g("Unsqueeze", mlp(g, "x", rng), [1]) for _ in range(3)), axis=-2)
+    wanted = g("ArgMax", g("MatMul", "x", weight(rng, WIDTH, 4)), axis=-1, keepdims=1)
+    taken = g("Unsqueeze", g("Less", [0, 1, 2], wanted), [-1])
+    g("ReduceSum", select(g, stack, taken), [1], keepdims=0, outputs="y")
+    return finish(g), rows(rng, 13, 1, 0)
+
+
+@adaptive
+def stacked_learners():
+    return stacked("stacked_learners", lambda g, stack, taken: g("Mul", stack, g("Cast", taken, to=FLOAT)))
+
+
+@adaptive
+def stacked_learners_where():
+    return stacked("stacked_learners_where", lambda g, stack, taken: g("Where", taken, stack, 0.0))
+
+
 def mixture(name, activation, k, normalized, biased=True, **attributes):
-    """com.microsoft.MoE. Feeds: many rows with ties and far-off router values, one row, none, all to the same experts."""
+    """com.microsoft.MoE. Feeds: many rows with ties and far-off router values, one, none, most to the same expert."""
     rng, g, experts = seeded(name), Graph(), 4
     first = 2 * INNER if activation == "swiglu" else INNER
     stack = lambda *shape: (rng.standard_normal((experts, *shape)) / np.sqrt(shape[-1])).astype(np.float32)
@@ -253,7 +273,9 @@ def mixture(name, activation, k, normalized, biased=True, **attributes):
         normalize_routing_weights=int(normalized),
         **attributes,
     )
-    feeds = [{**feed, "router": rng.standard_normal((len(feed["x"]), experts)).astype(np.float32)} for feed in rows(rng, 37, 1, 0, 9)]
+    feeds = rows(rng, 37, 1, 0, 9)
+    for feed in feeds:
+        feed["router"] = rng.standard_normal((len(feed["x"]), experts)).astype(np.float32)
     feeds[0]["router"][:5] = 0
     feeds[0]["router"][5:9, 1] = -50
     feeds[3]["router"][:, 2] += 9
@@ -279,4 +301,5 @@ def experts_silu():
 
 @adaptive
 def experts_swiglu():
-    return mixture("experts_swiglu", "swiglu", 2, normalized=False, swiglu_fusion=1, activation_alpha=1.702, swiglu_limit=1.5)
+    gate = {"swiglu_fusion": 1, "activation_alpha": 1.702, "swiglu_limit": 1.5}
+    return mixture("experts_swiglu", "swiglu", 2, normalized=False, **gate)

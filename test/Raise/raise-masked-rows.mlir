@@ -54,3 +54,22 @@ func.func @softmax_over_rows_stays_outside(%x: tensor<?x8xf32>, %w: tensor<8x4xf
   %2 = "onnx.Mul"(%1, %mask) : (tensor<?x4xf32>, tensor<?x1xf32>) -> tensor<?x4xf32>
   return %2 : tensor<?x4xf32>
 }
+
+// Rows that a Where does not take, whatever it takes instead.
+// CHECK-LABEL: func @learner_in_a_where
+// CHECK: %[[ROWS:.*]] = ac.masked_rows %arg2 : tensor<?x1xi1> rows(%arg0 : tensor<?x8xf32>)
+// CHECK: onnx.Where(%arg2, %[[ROWS]], %arg0)
+func.func @learner_in_a_where(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>, %on: tensor<?x1xi1>) -> tensor<?x8xf32> {
+  %0 = "onnx.MatMul"(%x, %w) : (tensor<?x8xf32>, tensor<8x8xf32>) -> tensor<?x8xf32>
+  %1 = "onnx.Where"(%on, %0, %x) : (tensor<?x1xi1>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %1 : tensor<?x8xf32>
+}
+
+// CHECK-LABEL: func @where_over_elements_is_left_alone
+// CHECK-NOT: ac.masked_rows
+// CHECK: return
+func.func @where_over_elements_is_left_alone(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>, %on: tensor<?x8xi1>) -> tensor<?x8xf32> {
+  %0 = "onnx.MatMul"(%x, %w) : (tensor<?x8xf32>, tensor<8x8xf32>) -> tensor<?x8xf32>
+  %1 = "onnx.Where"(%on, %0, %x) : (tensor<?x8xi1>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %1 : tensor<?x8xf32>
+}

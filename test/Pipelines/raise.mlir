@@ -1,0 +1,8 @@
+// RUN: ac-opt %s --ac-raise --dump-pass-pipeline 2>&1 | FileCheck %s --strict-whitespace --match-full-lines
+// Written by build_tools/update_pipeline_tests.py.
+
+// CHECK:builtin.module(
+// CHECK-NEXT:  ac-raise-stacked-rows,
+// CHECK-NEXT:  ac-raise-masked-rows{dense=false}
+// CHECK-NEXT:)
+module {}
