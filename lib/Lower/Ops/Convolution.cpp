@@ -46,15 +46,51 @@ static Value multiplyAdd(OpBuilder &b, Location loc, Value x, Value y, Value sum
   return arith::AddIOp::create(b, loc, sum, arith::MulIOp::create(b, loc, x, y));
 }
 
-/// One input channel per group: result[n, c, m, position] = sum over taps of padded[n, c, source] * w[c, m, tap]. The
+/// Above this, the taps of a depthwise convolution are a loop.
+constexpr int64_t kMostTaps = 64;
+
+/// One input channel per group: result[n, c, m, position] = sum over taps of padded[n, c, source] * w[c, m, tap]. Few
 /// taps are written out, so that sums stay in registers and what follows elementwise can join the loop.
 static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
   const Window &window = conv.window;
   unsigned rank = window.rank();
   Type element = Emitter::elementType(conv.x);
+  MLIRContext *context = emit.getContext();
   OpFoldResult batch = emit.dim(conv.x, 0), channels = emit.dimension(conv.group),
                multiplier = emit.quotient(emit.dim(conv.w, 0), channels);
-  bool one = Emitter::isOne(multiplier);
+  Dims weightDims{channels}, resultDims{batch, channels};
+  if (!Emitter::isOne(multiplier)) {
+    weightDims.push_back(multiplier);
+    resultDims.push_back(multiplier);
+  }
+  unsigned lead = resultDims.size();
+  llvm::append_range(resultDims, window.output);
+  Value zero = emit.constant(element, 0);
+
+  if (window.numTaps() > kMostTaps) {
+    for (int64_t size : window.kernel)
+      weightDims.push_back(emit.dimension(size));
+    // Loops: n, c, [m], positions but the last, taps, the last position: a run of consecutive elements innermost.
+    unsigned loops = lead + 2 * rank;
+    SmallVector<AffineExpr> taps = dimExprs(emit, lead + rank - 1, rank), positions = dimExprs(emit, lead, rank - 1);
+    positions.push_back(emit.getAffineDimExpr(loops - 1));
+    SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
+    SmallVector<AffineExpr> read = dimExprs(emit, 0, 2), weight = dimExprs(emit, 1, lead - 1),
+                            write = dimExprs(emit, 0, lead);
+    for (unsigned i = 0; i < rank; ++i) {
+      iterators[lead + rank - 1 + i] = utils::IteratorType::reduction;
+      read.push_back(window.source(i, positions[i], taps[i]));
+    }
+    llvm::append_range(weight, taps);
+    llvm::append_range(write, positions);
+    Value sums =
+        emit.generic({padSpatial(emit, conv.x, window, zero), emit.reshape(conv.w, weightDims)},
+                     {AffineMap::get(loops, 0, read, context), AffineMap::get(loops, 0, weight, context)},
+                     emit.fill(resultDims, zero), AffineMap::get(loops, 0, write, context), iterators,
+                     [](OpBuilder &b, Location loc, ValueRange v) { return multiplyAdd(b, loc, v[0], v[1], v[2]); });
+    return emit.reshape(sums, conv.resultDims(emit));
+  }
+
   // A map that is a dimension alone would say that the input has the size of the result: with stride one, everything is
   // read one further.
   Window shifted = window;
@@ -63,17 +99,10 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
     shift.push_back(window.strides[i] == 1);
     shifted.low[i] = emit.add(window.low[i], emit.dimension(shift[i]));
   }
-  Value padded = padSpatial(emit, conv.x, shifted, emit.constant(element, 0));
-  Dims weightDims{channels}, resultDims{batch, channels};
-  if (!one) {
-    weightDims.push_back(multiplier);
-    resultDims.push_back(multiplier);
-  }
-  unsigned lead = resultDims.size(), loops = lead + rank;
+  Value padded = padSpatial(emit, conv.x, shifted, zero);
+  unsigned loops = lead + rank;
   weightDims.push_back(emit.dimension(window.numTaps()));
-  llvm::append_range(resultDims, window.output);
   Value weights = emit.reshape(conv.w, weightDims);
-
   SmallVector<Value> operands;
   SmallVector<AffineMap> maps;
   for (int64_t tap = 0, taps = window.numTaps(); tap < taps; ++tap) {
@@ -87,11 +116,9 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
     }
     weight.push_back(emit.getAffineConstantExpr(tap));
     operands.append({padded, weights});
-    maps.append(
-        {AffineMap::get(loops, 0, read, emit.getContext()), AffineMap::get(loops, 0, weight, emit.getContext())});
+    maps.append({AffineMap::get(loops, 0, read, context), AffineMap::get(loops, 0, weight, context)});
   }
   SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
-  Value zero = emit.constant(element, 0);
   Value sums = emit.generic(operands, maps, emit.empty(resultDims, element), emit.getMultiDimIdentityMap(loops),
                             iterators, [&](OpBuilder &b, Location loc, ValueRange v) {
                               Value sum = zero;
