@@ -26,6 +26,10 @@ Value Emitter::reshape(Value tensor, ArrayRef<OpFoldResult> wanted) {
     Value agree = arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, asValue(have), asValue(need));
     require(agree, "a reshape changes the number of elements");
   }
+  // Where nothing is, nothing is moved; MLIR does not merge an empty dimension with one of unknown size.
+  auto isZero = [](OpFoldResult size) { return getConstantIntValue(size) == 0; };
+  if (llvm::any_of(own, isZero) || llvm::any_of(wanted, isZero))
+    return empty(wanted, element);
   Value result = reshapeByGroups(tensor, own, wanted);
   return result ? result : reshapeFlat(tensor, own, wanted);
 }
@@ -64,8 +68,7 @@ static bool divides(ArrayRef<OpFoldResult> part, ArrayRef<OpFoldResult> whole) {
 /// A reshape as merges and splits of neighbouring dimensions, where the two shapes are proven to fall into groups with
 /// the same product; null otherwise. Later passes see through such a reshape, but not through one dimension.
 Value Emitter::reshapeByGroups(Value tensor, ArrayRef<OpFoldResult> own, ArrayRef<OpFoldResult> wanted) {
-  auto isZero = [](OpFoldResult size) { return getConstantIntValue(size) == 0; };
-  if (own.empty() || wanted.empty() || llvm::any_of(own, isZero) || llvm::any_of(wanted, isZero))
+  if (own.empty() || wanted.empty())
     return {};
   SmallVector<ReassociationIndices> from, to;
   size_t i = 0, j = 0;
