@@ -269,8 +269,6 @@ void LoopEmitter::emit() {
     Value &product = llvm::is_contained(shared, dim) ? count : innerWork;
     product = b.createOrFold<arith::MulIOp>(product, size);
   }
-  if (llvm::is_contained(staticSizes, 0))
-    return;
   if (!isStatic) {
     mayBeEmpty = shared.empty();
     Value empty = b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, innerWork, index(0));
@@ -366,8 +364,11 @@ struct EmitLoops : impl::EmitLoopsBase<EmitLoops> {
         }
         op = *generic;
       }
-      op = mergeDimensions(rewriter, op);
-      LoopEmitter(op).emit();
+      // Nothing is done for a dimension that is known to be empty, and it cannot be merged with others.
+      if (!llvm::is_contained(op.getStaticLoopRanges(), 0)) {
+        op = mergeDimensions(rewriter, op);
+        LoopEmitter(op).emit();
+      }
       rewriter.eraseOp(op);
     }
   }

@@ -137,6 +137,19 @@ func.func @statically_empty_is_nothing(%x: memref<0x4xf32>, %y: memref<0x4xf32>)
   return
 }
 
+// Nor is it merged with a dimension of unknown size.
+// CHECK-LABEL: func.func @statically_empty_beside_unknown_is_nothing(
+// CHECK-NEXT: return
+func.func @statically_empty_beside_unknown_is_nothing(%x: memref<?x0xf32>, %y: memref<?x0xf32>) {
+  linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<?x0xf32>) outs(%y : memref<?x0xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %s = arith.negf %in : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
 // CHECK-LABEL: func.func @copy_is_a_loop(
 // CHECK: ac.parallel
 // CHECK: %[[V:.*]] = memref.load
