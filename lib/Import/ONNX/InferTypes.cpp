@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Import/ONNX/ImportError.h"
 #include "Import/ONNX/Prepare.h"
 #include "onnx/shape_inference/implementation.h"
 #include "llvm/ADT/StringSet.h"
@@ -51,6 +52,22 @@ void complete(TypeProto &inferred, const TypeProto &declared) {
     if (!dim.has_dim_value() && !hasSymbol(dim) && (shape.dim(i).has_dim_value() || !shape.dim(i).dim_param().empty()))
       dim = shape.dim(i);
   }
+}
+
+/// Callers allocate outputs by what the file says of them: an element type that no node makes is not stale, but wrong.
+void checkElementType(const GraphProto &graph, const ::onnx::ValueInfoProto &declared, const TypeProto &inferred) {
+  if (!declared.type().has_tensor_type() || !inferred.has_tensor_type() || !hasElementType(declared.type()) ||
+      !hasElementType(inferred) || declared.type().tensor_type().elem_type() == inferred.tensor_type().elem_type())
+    return;
+  std::string maker;
+  for (const NodeProto &node : graph.node())
+    if (llvm::is_contained(node.output(), declared.name()))
+      maker = describe(node);
+  auto name = [](const TypeProto &type) {
+    return ::onnx::TensorProto_DataType_Name(::onnx::TensorProto_DataType(type.tensor_type().elem_type()));
+  };
+  throw ImportError(maker + ": the graph declares its output `" + declared.name() + "` as " + name(declared.type()) +
+                    ", but it is " + name(inferred));
 }
 
 /// Propagation of shape data holds one message per element of a vector, whatever the vector is for. True if some vector
@@ -129,6 +146,8 @@ void mlir::ac::inferTypes(ModelProto &model) {
     }
   if (again)
     runInference(model);
+  for (int i = 0; i < outputs.size(); ++i)
+    checkElementType(graph, outputs.Get(i), graph.output(i).type());
   for (int i = 0; i < outputs.size(); ++i)
     complete(*graph.mutable_output(i)->mutable_type(), outputs.Get(i).type());
 }
