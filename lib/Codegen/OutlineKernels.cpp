@@ -55,7 +55,8 @@ std::string nodeNames(Location loc) {
 struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
   using Base::Base;
 
-  void outline(ParallelOp op, func::FuncOp function, Value call) {
+  /// `closure` is memory on the stack for what a loop captures. Loops run one after another and can share it.
+  void outline(ParallelOp op, Value call, Value closure) {
     ModuleOp module = getOperation();
     MLIRContext *context = &getContext();
     ImplicitLocOpBuilder b(op.getLoc(), context);
@@ -107,9 +108,8 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
     else
       task.erase();
 
-    // The caller: a closure on the stack, then the host.
-    b.setInsertionPointToStart(&function.getBody().front());
-    Value closure = LLVM::AllocaOp::create(b, pointer, closureType, createI64(b, 1));
+    // The caller: the closure, then the host.
+    closureBytes = std::max<int64_t>(closureBytes, DataLayout(module).getTypeSize(closureType));
     b.setInsertionPoint(op);
     for (auto [i, value] : llvm::enumerate(captured)) {
       Value field = value;
@@ -136,14 +136,24 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
       return;
     SmallVector<ParallelOp> ops;
     function.walk([&](ParallelOp op) { ops.push_back(op); });
+    if (ops.empty())
+      return;
+    // At the entry, where no loop can make the stack grow.
+    ImplicitLocOpBuilder b(function.getLoc(), &function.getBody().front(), function.getBody().front().begin());
+    auto size = cast<LLVM::ConstantOp>(createI64(b, 0).getDefiningOp());
+    Value closure = LLVM::AllocaOp::create(b, LLVM::LLVMPointerType::get(&getContext()), b.getI8Type(), size,
+                                           /*alignment=*/16);
     for (ParallelOp op : ops)
-      outline(op, function, function.getArgument(0));
+      outline(op, function.getArgument(0), closure);
+    size.setValueAttr(b.getI64IntegerAttr(closureBytes));
     kernels.clear();
     numKernels = 0;
+    closureBytes = 0;
   }
 
   llvm::StringMap<std::string> kernels;
   unsigned numKernels = 0;
+  int64_t closureBytes = 0;
 };
 
 } // namespace

@@ -7,14 +7,16 @@
 // CHECK-DAG: %[[NEG:.*]] = constant @ac_kernel_0
 // CHECK-DAG: %[[EXP:.*]] = constant @ac_kernel_1
 // CHECK-NOT: constant @ac_kernel_2
-// Closures are made on the stack of the entry block, where no loop can make it grow; parallel_for is service 16.
-// CHECK: llvm.alloca
-// CHECK: llvm.store %{{.*}}, %[[CLOSURE:.*]] :
+// Loops run one after another, so what they capture goes to one place on the stack. parallel_for is service 16.
+// CHECK: %[[CLOSURE:.*]] = llvm.alloca %{{.*}} x i8 {alignment = 16 : i64}
+// CHECK-NOT: llvm.alloca
+// CHECK: llvm.getelementptr %[[CLOSURE]][0, 1]
+// CHECK-NEXT: llvm.store
 // CHECK: %[[SLOT:.*]] = llvm.getelementptr %{{.*}}[16]
 // CHECK: %[[PARALLEL_FOR:.*]] = llvm.load %[[SLOT]]
-// CHECK: llvm.call %[[PARALLEL_FOR]](%[[CALL]],
-// CHECK: llvm.call %{{.*}}(%[[CALL]],
-// CHECK: llvm.call %{{.*}}(%[[CALL]],
+// CHECK: llvm.call %[[PARALLEL_FOR]](%[[CALL]], %{{.*}}, %[[CLOSURE]],
+// CHECK: llvm.call %{{.*}}(%[[CALL]], %{{.*}}, %[[CLOSURE]],
+// CHECK: llvm.call %{{.*}}(%[[CALL]], %{{.*}}, %[[CLOSURE]],
 // CHECK-NOT: ac.parallel
 // CHECK: return
 func.func @ac_model_run(%call: !llvm.ptr, %x: memref<?xf32>, %y: memref<?xf32>, %n: index, %g: index) {
