@@ -46,13 +46,13 @@ def read_junit(file: Path) -> Result:
     return result
 
 
-def read_last_line(log: Path) -> Result:
+def read_last_line(log: Path, status: int) -> Result:
     """`N passed, N failed` at the end of a log, with the lines that begin with FAIL or REGRESSION."""
     lines = log.read_text(errors="replace").splitlines()
     counts = [re.fullmatch(r"(\d+) passed, (\d+) failed", line.strip()) for line in lines[-3:]]
     counts = [c for c in counts if c]
     if not counts:
-        return Result(failed=1, failures=["did not finish"])
+        return Result(failed=1, failures=[f"ended with status {status} before its end, see {log}"])
     failures = [line for line in lines if line.startswith(("FAIL", "REGRESSION"))]
     return Result(int(counts[-1][1]), int(counts[-1][2]), 0, failures)
 
@@ -108,13 +108,13 @@ class Suites:
 
     def node(self) -> Result:
         script = REPOSITORY / "test" / "Node" / "run_node_tests.py"
-        _, log, _ = self._run("node", [sys.executable, script, "--build", self.build, "--json", self.results / "node.json"])
-        return read_last_line(log)
+        status, log, _ = self._run("node", [sys.executable, script, "--build", self.build, "--json", self.results / "node.json"])
+        return read_last_line(log, status)
 
     def round_trip(self) -> Result:
         script = REPOSITORY / "test" / "Node" / "run_round_trips.py"
-        _, log, _ = self._run("round-trip", [sys.executable, script, "--build", self.build])
-        return read_last_line(log)
+        status, log, _ = self._run("round-trip", [sys.executable, script, "--build", self.build])
+        return read_last_line(log, status)
 
 
 SUITES = ["unit", "lit", "python", "end-to-end", "round-trip", "node"]
