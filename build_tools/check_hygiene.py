@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks the files it is given: no trailing blanks, a final newline, no tabs in C++, under 512 KB, no merge
-conflict, no `DO NOT SUBMIT` (but in this file). Prints one line a fault; exit status 1 if there is any."""
+conflict, no mark of what must not be submitted. Prints one line a fault; exit status 1 if there is any."""
 
 import os
 import re
