@@ -109,7 +109,11 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
       task.erase();
 
     // The caller: the closure, then the host.
-    closureBytes = std::max<int64_t>(closureBytes, DataLayout(module).getTypeSize(closureType));
+    // An upper bound: the module has no data layout yet, and MLIR's default aligns an i64 less than LLVM will.
+    int64_t bytes = 0;
+    for (Type field : fields)
+      bytes += llvm::alignTo(DataLayout(module).getTypeSize(field).getFixedValue(), 16);
+    closureBytes = std::max(closureBytes, bytes);
     b.setInsertionPoint(op);
     for (auto [i, value] : llvm::enumerate(captured)) {
       Value field = value;
