@@ -49,6 +49,18 @@ template <typename Done> static bool spin(int64_t nanoseconds, Done done) {
   return false;
 }
 
+/// Moves this thread off a processor where it would take turns with another that is busy. Schedulers wake a thread where
+/// its waker runs and leave it there for milliseconds, even if another processor is idle.
+static void moveOff(int processor) {
+  cpu_set_t all, others;
+  if (processor < 0 || processor >= CPU_SETSIZE || sched_getaffinity(0, sizeof(all), &all) != 0)
+    return;
+  others = all;
+  CPU_CLR(processor, &others);
+  if (CPU_COUNT(&others) && sched_setaffinity(0, sizeof(others), &others) == 0)
+    sched_setaffinity(0, sizeof(all), &all);
+}
+
 static void futexWait(std::atomic<uint32_t> &word, uint32_t expected) {
   syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
 }
@@ -132,6 +144,7 @@ bool ThreadPool::tryRun(Job &newJob) {
     shares[i].end = begin;
   }
   job = &newJob;
+  callerProcessor.store(spinNanoseconds ? sched_getcpu() : -1, std::memory_order_relaxed);
   uint32_t generation = (state.load(std::memory_order_relaxed) >> generationShift) + 1;
   state.store(generation << generationShift | openBit, std::memory_order_seq_cst);
   uint32_t asleep = sleepers.load(std::memory_order_seq_cst);
@@ -189,6 +202,8 @@ void ThreadPool::work(int participant) {
     if (!state.compare_exchange_weak(seen, seen + 1, std::memory_order_seq_cst))
       continue;
     generation = seen >> generationShift;
+    if (int busy = callerProcessor.load(std::memory_order_relaxed); busy >= 0 && busy == sched_getcpu())
+      moveOff(busy);
     Claims claims(*this, participant);
     job->participate(*job, claims, participant);
     uint32_t left = state.fetch_sub(1, std::memory_order_seq_cst) - 1;

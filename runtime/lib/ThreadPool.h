@@ -82,6 +82,8 @@ private:
   alignas(64) std::atomic<uint32_t> state{0};
   alignas(64) std::atomic<uint32_t> sleepers{0};
   std::atomic<uint32_t> activeRuns{0};
+  /// Where the caller of the running job is, or -1 if workers need not keep away from it.
+  std::atomic<int> callerProcessor{-1};
   std::atomic<uint32_t> callerWaits{0};
   std::atomic<uint32_t> drained{0};
 };
