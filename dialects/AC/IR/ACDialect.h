@@ -20,6 +20,9 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 #include "dialects/AC/IR/ACDialect.h.inc"
+#include "dialects/AC/IR/ACEnums.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/AC/IR/ACAttrs.h.inc"
 #define GET_OP_CLASSES
 #include "dialects/AC/IR/ACOps.h.inc"
 

@@ -12,6 +12,27 @@
 using namespace mlir;
 using namespace mlir::ac;
 
+/// `learner { ... } learner { ... }`
+static ParseResult parseBranches(OpAsmParser &parser, SmallVectorImpl<std::unique_ptr<Region>> &regions,
+                                 StringRef keyword) {
+  while (succeeded(parser.parseOptionalKeyword(keyword))) {
+    regions.push_back(std::make_unique<Region>());
+    if (parser.parseRegion(*regions.back()))
+      return failure();
+  }
+  return success();
+}
+
+static void printBranches(OpAsmPrinter &printer, Operation *, MutableArrayRef<Region> regions, StringRef keyword) {
+  llvm::interleave(
+      regions,
+      [&](Region &region) {
+        printer << keyword << ' ';
+        printer.printRegion(region);
+      },
+      [&] { printer << ' '; });
+}
+
 #define GET_OP_CLASSES
 #include "dialects/AC/IR/ACOps.cpp.inc"
 
@@ -104,31 +125,6 @@ void ContractOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEf
                                 : static_cast<MemoryEffects::Effect *>(MemoryEffects::Read::get()),
                          &operand, SideEffects::DefaultResource::get());
   }
-}
-
-//===----------------------------------------------------------------------===//
-// MaskedRowsOp
-//===----------------------------------------------------------------------===//
-
-LogicalResult MaskedRowsOp::verify() {
-  auto mask = cast<RankedTensorType>(getMask().getType());
-  auto sameRank = [&](Type type) { return cast<RankedTensorType>(type).getRank() == mask.getRank(); };
-  if (mask.getRank() == 0 || mask.getShape().back() != 1 || !llvm::all_of(getRows().getTypes(), sameRank) ||
-      !llvm::all_of(getResultTypes(), sameRank))
-    return emitOpError("(masked_rows_c1) has a mask of type ")
-           << mask << ", expected a last dimension of one and the rank of the rows and results";
-  return success();
-}
-
-LogicalResult MaskedRowsOp::verifyRegions() {
-  Block &block = getBody().front();
-  Operation *yield = block.getTerminator();
-  if (TypeRange(block.getArgumentTypes()) != TypeRange(getRows().getTypes()) ||
-      TypeRange(yield->getOperandTypes()) != TypeRange(getResultTypes()))
-    return emitOpError("(masked_rows_c2) has a body from ")
-           << block.getArgumentTypes() << " to " << yield->getOperandTypes() << ", expected from "
-           << getRows().getTypes() << " to " << getResultTypes();
-  return success();
 }
 
 //===----------------------------------------------------------------------===//

@@ -19,11 +19,13 @@ def AC_Dialect : Dialect {
   let cppNamespace = "::mlir::ac";
   let summary = "Adaptive computation, and the kernels that carry it";
   let dependentDialects = ["arith::ArithDialect", "affine::AffineDialect"];
+  let useDefaultAttributePrinterParser = 1;
 }
 
 class AC_Op<string mnemonic, list<Trait> traits = []> : Op<AC_Dialect, mnemonic, traits>;
 
-def AC_YieldOp : AC_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["ContractOp", "MaskedRowsOp", "ParallelOp"]>]> {
+def AC_YieldOp : AC_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["ContractOp", "ExitOp", "HaltingLoopOp", "LearnerChainOp", "MaskedRowsOp", "MoeDispatchOp",
+                                           "ParallelOp", "SkipOp"]>]> {
   let summary = "Ends a region of an `ac` operation";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
@@ -88,40 +90,6 @@ def AC_ContractOp : AC_Op<"contract", [DestinationStyleOpInterface,
   ];
 }
 
-def AC_MaskedRowsOp : AC_Op<"masked_rows", [RecursiveMemoryEffects, RecursivelySpeculatable]> {
-  let summary = "Runs its body for the rows whose mask is not zero";
-  let description = [{
-    A row is what all dimensions but the last address. Where a row's mask is not zero (NaN is not), its results are what
-    the body makes of the same row of `rows`; elsewhere they are zero. The body treats rows independently: it holds
-    elementwise operations, products with matrices from outside and normalisations of the last dimension.
-
-    This is the form of a learner or an expert that an exporter ran for every token and multiplied by a mask. Rows that
-    are masked out are not computed, which assumes that they would have been finite: `0 * inf` would be NaN.
-
-    `dense` asks for the reference lowering: every row is computed, then selected.
-
-    - (masked_rows_c1) the last dimension of the mask is one, and mask, rows and results have the same rank.
-    - (masked_rows_c2) the body takes the types of the rows and yields the types of the results.
-
-    ```mlir
-    %y = ac.masked_rows %mask : tensor<?x1xf32> rows(%x : tensor<?x64xf32>) {
-    ^bb0(%row: tensor<?x64xf32>):
-      %0 = "onnx.MatMul"(%row, %w) : (tensor<?x64xf32>, tensor<64x32xf32>) -> tensor<?x32xf32>
-      ac.yield %0 : tensor<?x32xf32>
-    } -> tensor<?x32xf32>
-    ```
-  }];
-  let arguments = (ins AnyRankedTensor:$mask, Variadic<AnyRankedTensor>:$rows, UnitAttr:$dense);
-  let results = (outs Variadic<AnyRankedTensor>:$results);
-  let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = [{
-    (`dense` $dense^)? $mask `:` type($mask) `rows` `(` ($rows^ `:` type($rows))? `)` attr-dict-with-keyword $body
-    `->` type($results)
-  }];
-  let hasVerifier = 1;
-  let hasRegionVerifier = 1; // masked_rows_c2
-}
-
 def AC_ParallelOp : AC_Op<"parallel", [RecursiveMemoryEffects]> {
   let summary = "A loop whose ranges may run on several threads";
   let description = [{
@@ -152,5 +120,7 @@ def AC_ParallelOp : AC_Op<"parallel", [RecursiveMemoryEffects]> {
     ::mlir::Value getEnd() { return getBody().getArgument(1); }
   }];
 }
+
+include "dialects/AC/IR/ACAdaptiveOps.td"
 
 #endif // AC_OPS
