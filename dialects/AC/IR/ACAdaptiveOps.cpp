@@ -74,10 +74,19 @@ LogicalResult DecideOp::verify() {
     return emitOpError("(decide_c2) has a threshold of type ")
            << getThreshold().getType() << ", expected one element of type " << scores.getElementType();
   bool wantsPrevious = getRule() == StopRule::Change;
-  if (wantsPrevious != bool(getPrevious()) || (getPrevious() && getPrevious().getType() != scores))
-    return emitOpError("(decide_c3) has ")
-           << (getPrevious() ? "" : "no ") << "previous scores"
-           << (wantsPrevious ? ", expected some of type " : ", expected none for this rule") << (wantsPrevious ? Type(scores) : Type());
+  if (wantsPrevious != bool(getPrevious()) || (getPrevious() && getPrevious().getType() != scores)) {
+    InFlightDiagnostic error = emitOpError("(decide_c3) has ");
+    if (getPrevious())
+      error << "previous scores of type " << getPrevious().getType();
+    else
+      error << "no previous scores";
+    error << ", expected ";
+    if (wantsPrevious)
+      error << "some of type " << scores;
+    else
+      error << "none";
+    return error << " for the rule " << stringifyStopRule(getRule());
+  }
   SmallVector<int64_t> expected(scores.getShape());
   int64_t kept = getGranularity() == Granularity::Row ? scores.getRank() - 1 : getGranularity() == Granularity::Sample;
   for (int64_t axis = std::min(kept, scores.getRank() - 1); axis < scores.getRank(); ++axis)
@@ -96,9 +105,8 @@ LogicalResult DecideOp::verify() {
 LogicalResult RouteOp::verify() {
   RankedTensorType scores = ranked(getScores());
   if (!isa<FloatType>(scores.getElementType()) || scores.getRank() < 2 || getWeights().getType() != scores)
-    return emitOpError("(route_c1) has scores of type ")
-           << scores << " and weights of type " << getWeights().getType()
-           << ", expected one floating-point type of rank two or more";
+    return emitOpError("(route_c1) has scores of type ") << scores << " and weights of type " << getWeights().getType()
+                                                         << ", expected one floating-point type of rank two or more";
   bool counts = getRule() == RouteRule::TopK || getRule() == RouteRule::ExpertChoice;
   auto isLimit = [&](Type type) { return counts ? type.isInteger(64) : type == scores.getElementType(); };
   bool wantsLimit = getRule() != RouteRule::ReLU;
@@ -114,7 +122,8 @@ LogicalResult RouteOp::verify() {
                  << (counts ? Type(IntegerType::get(getContext(), 64)) : scores.getElementType());
   }
   if (static_cast<int64_t>(getCapacity()) < 0)
-    return emitOpError("(route_c3) has the capacity ") << static_cast<int64_t>(getCapacity()) << ", expected zero or more";
+    return emitOpError("(route_c3) has the capacity ")
+           << static_cast<int64_t>(getCapacity()) << ", expected zero or more";
   if (getBias()) {
     RankedTensorType bias = ranked(getBias());
     if (bias.getRank() != 1 || bias.getElementType() != scores.getElementType() ||
@@ -168,7 +177,8 @@ LogicalResult LearnerChainOp::verify() {
     return emitOpError("(learner_chain_c2) has no learner, expected one or more");
   if (getMinK() > getLearners().size())
     return emitOpError("(learner_chain_c3) runs at least ")
-           << static_cast<int64_t>(getMinK()) << " of " << getLearners().size() << " learners";
+           << static_cast<int64_t>(getMinK()) << " of " << getLearners().size() << " learners, expected 0 to "
+           << getLearners().size();
   if (getResidual() && getResidual().getType() != getResult().getType())
     return emitOpError("(learner_chain_c4) has a residual of type ")
            << getResidual().getType() << ", expected " << getResult().getType();
@@ -192,7 +202,8 @@ LogicalResult MoeDispatchOp::verify() {
       !allOfRank(getRows().getTypes(), weights.getRank()) || !allOfRank(getResult().getType(), weights.getRank()))
     return emitOpError("(moe_dispatch_c1) has weights of type ")
            << weights << " for " << getExperts().size()
-           << " experts, expected floating-point ones of rank two or more, the number of experts last, with the rank of "
+           << " experts, expected floating-point ones of rank two or more, the number of experts last, with the rank "
+              "of "
               "the rows and the result";
   return success();
 }
@@ -215,7 +226,8 @@ static bool isFlag(Type type) {
 
 LogicalResult ExitOp::verify() {
   if (!isFlag(getStop().getType()))
-    return emitOpError("(exit_c1) has a decision of type ") << getStop().getType() << ", expected one element of type i1";
+    return emitOpError("(exit_c1) has a decision of type ")
+           << getStop().getType() << ", expected one element of type i1";
   return success();
 }
 
@@ -255,8 +267,8 @@ LogicalResult HaltingLoopOp::verifyRegions() {
   llvm::append_range(takes, getInit().getTypes());
   Block &running = getRunning().front();
   Operation *yield = running.getTerminator();
-  auto mask = yield->getNumOperands() == 1 ? dyn_cast<RankedTensorType>(yield->getOperand(0).getType())
-                                           : RankedTensorType();
+  auto mask =
+      yield->getNumOperands() == 1 ? dyn_cast<RankedTensorType>(yield->getOperand(0).getType()) : RankedTensorType();
   if (TypeRange(running.getArgumentTypes()) != TypeRange(takes) || !mask || !mask.getElementType().isInteger(1) ||
       mask.getRank() == 0 || mask.getShape().back() != 1)
     return emitOpError("(halting_loop_c2) has a running region from (")
