@@ -21,8 +21,10 @@ const LoweringTable &mlir::ac::getLoweringTable() {
     populateConstantLowerings(table);
     populateControlFlowLowerings(table);
     populateConvolutionLowerings(table);
+    populateDecideLowerings(table);
     populateDetectionLowerings(table);
     populateEinsumLowerings(table);
+    populateExitLowerings(table);
     populateGatherLowerings(table);
     populateIndexingLowerings(table);
     populateMaskedRowsLowerings(table);
@@ -33,6 +35,7 @@ const LoweringTable &mlir::ac::getLoweringTable() {
     populateRecurrentLowerings(table);
     populateReductionLowerings(table);
     populateResizeLowerings(table);
+    populateRouteLowerings(table);
     populateScatterLowerings(table);
     populateSequenceLowerings(table);
     populateShapeLowerings(table);
