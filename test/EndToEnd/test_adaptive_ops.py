@@ -372,3 +372,145 @@ def test_route_by_experts_of_many_rows(build):
         got = run(s=scores, k=np.array([k]))["w"]
         want = choose("expert_choice", scores.reshape(200, 3), k, 0.0, False).reshape(scores.shape)
         assert np.array_equal(got, want.astype(np.float64))
+
+
+# ------------------------------------------------------------------------------------------ ac.exit and ac.skip
+
+ROWS, WEIGHT = "tensor<?x4xf32>", "tensor<4x4xf32>"
+
+
+def branch_inputs(rng, rows):
+    return rng.standard_normal((rows, 4)).astype(np.float32), rng.standard_normal((4, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("dense", ["", "dense"])
+@pytest.mark.parametrize("flag", ["tensor<i1>", "tensor<1x1xi1>"])
+def test_exit(build, dense, flag):
+    """One side or the other; nested; results of several types, one that nobody wants; the number of rows is not fixed."""
+    body = f"""
+    %y, %which, %unused = ac.exit {dense} %a : {flag} early {{
+      %0 = onnx.Constant() {{value = dense<1> : tensor<1xi64>}} : () -> tensor<1xi64>
+      ac.yield %x, %0, %x : {ROWS}, tensor<1xi64>, {ROWS}
+    }} rest {{
+      %h = onnx.MatMul(%x, %w) : ({ROWS}, {WEIGHT}) -> {ROWS}
+      %1:2 = ac.exit {dense} %b : {flag} early {{
+        %0 = onnx.Constant() {{value = dense<2> : tensor<1xi64>}} : () -> tensor<1xi64>
+        ac.yield %h, %0 : {ROWS}, tensor<1xi64>
+      }} rest {{
+        %0 = onnx.Constant() {{value = dense<3> : tensor<1xi64>}} : () -> tensor<1xi64>
+        %2 = onnx.MatMul(%h, %w) : ({ROWS}, {WEIGHT}) -> {ROWS}
+        ac.yield %2, %0 : {ROWS}, tensor<1xi64>
+      }} -> {ROWS}, tensor<1xi64>
+      ac.yield %1#0, %1#1, %h : {ROWS}, tensor<1xi64>, {ROWS}
+    }} -> {ROWS}, tensor<1xi64>, {ROWS}
+"""
+    inputs = [("x", ROWS), ("w", WEIGHT), ("a", flag), ("b", flag)]
+    run, rng = build(body, inputs, [("y", ROWS), ("which", "tensor<1xi64>")]), seeded("exit")
+    for rows, a, b in itertools.product((3, 1, 0), (False, True), (False, True)):
+        x, w = branch_inputs(rng, rows)
+        as_flag = lambda value: np.full((1, 1) if "1x1" in flag else (), value)
+        got = run(x=x, w=w, a=as_flag(a), b=as_flag(b))
+        want = x if a else x @ w if b else x @ w @ w
+        assert got["y"].shape == want.shape and np.allclose(got["y"], want, rtol=1e-5, atol=1e-5)
+        assert got["which"].dtype == np.int64 and got["which"].tolist() == [1 if a else 2 if b else 3]
+
+
+@pytest.mark.parametrize("dense", ["", "dense"])
+def test_exit_with_other_dimensions(build, dense):
+    """The early answer is for one row, the other one for all; what is not finite on the other side does not show."""
+    body = f"""
+    %i = onnx.Constant() {{value = dense<0> : tensor<1xi64>}} : () -> tensor<1xi64>
+    %y = ac.exit {dense} %a : tensor<i1> early {{
+      %0 = onnx.Gather(%x, %i) {{axis = 0 : i64}} : ({ROWS}, tensor<1xi64>) -> tensor<1x4xf32>
+      %1 = onnx.Sqrt(%0) : (tensor<1x4xf32>) -> {ROWS}
+      ac.yield %1 : {ROWS}
+    }} rest {{
+      %0 = onnx.Neg(%x) : ({ROWS}) -> {ROWS}
+      %1 = onnx.Sqrt(%0) : ({ROWS}) -> {ROWS}
+      ac.yield %1 : {ROWS}
+    }} -> {ROWS}
+"""
+    run = build(body, [("x", ROWS), ("a", "tensor<i1>")], [("y", ROWS)])
+    x = np.full((3, 4), 4, np.float32)
+    assert np.array_equal(run(x=x, a=np.array(True))["y"], np.full((1, 4), 2, np.float32))
+    assert np.array_equal(run(x=-x, a=np.array(False))["y"], np.full((3, 4), 2, np.float32))
+
+
+@pytest.mark.parametrize("reads_cache", [False, True])
+@pytest.mark.parametrize("policy", ["none", "propagate", "forbid"])
+def test_exit_and_caches(build, policy, reads_cache):
+    """`forbid` does not exit where a cache is read that the rest would have extended."""
+    body = f"""
+    %y, %cache = ac.exit %a : tensor<i1> kv {policy} early {{
+      ac.yield %x, %past : {ROWS}, {ROWS}
+    }} rest {{
+      %0 = onnx.MatMul(%x, %w) : ({ROWS}, {WEIGHT}) -> {ROWS}
+      %1 = onnx.Concat(%past, %x) {{axis = 0 : i64}} : ({ROWS}, {ROWS}) -> {ROWS}
+      ac.yield %0, %1 : {ROWS}, {ROWS}
+    }} -> {ROWS}, {ROWS}
+"""
+    inputs = [("x", ROWS), ("w", WEIGHT), ("past", ROWS), ("a", "tensor<i1>")]
+    run = build(body, inputs, [("y", ROWS)] + [("cache", ROWS)] * reads_cache)
+    x, w = branch_inputs(seeded("caches"), 2)
+    past = np.ones((5, 4), np.float32)
+    for stop in (False, True):
+        exits = stop and not (policy == "forbid" and reads_cache)
+        got = run(x=x, w=w, past=past, a=np.array(stop))
+        assert np.allclose(got["y"], x if exits else x @ w, rtol=1e-5, atol=1e-5)
+        if reads_cache:
+            assert np.array_equal(got["cache"], past if exits else np.concatenate([past, x]))
+
+
+@pytest.mark.parametrize("dense", ["", "dense"])
+def test_skip(build, dense):
+    """A block that runs or is passed by, twice in a row."""
+    body = f"""
+    %h = ac.skip {dense} %a : tensor<i1> otherwise(%x : {ROWS}) {{
+      %0 = onnx.MatMul(%x, %w) : ({ROWS}, {WEIGHT}) -> {ROWS}
+      ac.yield %0 : {ROWS}
+    }} -> {ROWS}
+    %y, %seen = ac.skip {dense} %b : tensor<i1> otherwise(%h, %x : {ROWS}, {ROWS}) {{
+      %0 = onnx.MatMul(%h, %w) : ({ROWS}, {WEIGHT}) -> {ROWS}
+      %1 = onnx.Add(%h, %0) : ({ROWS}, {ROWS}) -> {ROWS}
+      ac.yield %1, %0 : {ROWS}, {ROWS}
+    }} -> {ROWS}, {ROWS}
+"""
+    inputs = [("x", ROWS), ("w", WEIGHT), ("a", "tensor<i1>"), ("b", "tensor<i1>")]
+    run, rng = build(body, inputs, [("y", ROWS), ("seen", ROWS)]), seeded("skip")
+    for rows, a, b in itertools.product((3, 1, 0), (False, True), (False, True)):
+        x, w = branch_inputs(rng, rows)
+        got = run(x=x, w=w, a=np.array(a), b=np.array(b))
+        h = x @ w if a else x
+        assert np.allclose(got["y"], h + h @ w if b else h, rtol=1e-5, atol=1e-5)
+        assert np.allclose(got["seen"], h @ w if b else x, rtol=1e-5, atol=1e-5)
+
+
+def test_exits_and_skips_count(accordion, tmp_path):
+    """How often each ran and how often it cost something; what was saved is known where shapes are."""
+    kind = "tensor<8x4xf32>"
+    body = f"""
+    %h = ac.skip %a : tensor<i1> otherwise(%x : {kind}) {{
+      %0 = onnx.MatMul(%x, %w) : ({kind}, {WEIGHT}) -> {kind}
+      ac.yield %0 : {kind}
+    }} -> {kind}
+    %y = ac.exit %b : tensor<i1> early {{
+      ac.yield %h : {kind}
+    }} rest {{
+      %0 = onnx.MatMul(%h, %w) : ({kind}, {WEIGHT}) -> {kind}
+      %1 = onnx.MatMul(%0, %w) : ({kind}, {WEIGHT}) -> {kind}
+      ac.yield %1 : {kind}
+    }} -> {kind}
+"""
+    inputs = [("x", kind), ("w", WEIGHT), ("a", "tensor<i1>"), ("b", "tensor<i1>")]
+    (tmp_path / "model.mlir").write_text(program(body, inputs, [("y", kind)]))
+    session = accordion.compile(tmp_path / "model.mlir", threads=1)
+    skip, leave = session.get_sites()
+    product = 2 * 8 * 4 * 4
+    assert (skip.kind, skip.counters, skip.flops) == ("skip", ["runs", "body"], [0, product])
+    assert (leave.kind, leave.counters, leave.flops) == ("exit", ["runs", "rest"], [0, 2 * product])
+    x, w = branch_inputs(seeded("count"), 8)
+    for a, b in itertools.product((False, True), repeat=2):
+        session.run(None, {"x": x, "w": w, "a": np.array(a), "b": np.array(b)})
+        stats = session.stats()
+        assert list(stats["sites"][skip.name]) == [1, int(a)] and list(stats["sites"][leave.name]) == [1, int(not b)]
+        assert stats["flops_done"] == product * (a + 2 * (not b))

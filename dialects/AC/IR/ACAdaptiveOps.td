@@ -77,9 +77,10 @@ def AC_DecideOp : AC_Op<"decide", [Pure]> {
     For each row of `scores`: `value >= threshold` for the rules `value` (a last dimension of one), `confidence` (the
     largest score) and `margin` (largest less second largest); `value <= threshold` for `entropy` (`-sum p log p`, with
     `0 log 0 = 0`) and `change` (Euclidean distance from `previous` over the length of `previous`, as
-    `distance <= threshold * length`, so that a state of zeros is fixed). `strict` leaves out equality. A NaN on either
-    side never stops. With `per sample` or `per batch` the rows that decide together stop when all of them would; no rows
-    at all stop.
+    `distance <= threshold * length`, so that a state of zeros is fixed). `strict` leaves out equality. A NaN among the
+    scores of a row, or as the threshold, never stops. The margin of a single score is infinite. Scores of 16 bits are
+    computed with and compared in f32. With `per sample` or `per batch` the rows that decide together stop when all of
+    them would; no rows at all stop.
 
     - (decide_c1) the scores are a ranked floating-point tensor of rank one or more; `value` has a last dimension of one.
     - (decide_c2) the threshold is one element of the type of the scores.
@@ -134,12 +135,17 @@ def AC_RouteOp : AC_Op<"route", [AttrSizedOperandSegments, Pure]> {
   let summary = "Which experts a row goes through, and their weights";
   let description = [{
     `weights[..., e]` is exactly zero where the row did not choose expert `e`. `limit` is k for `top_k` and
-    `expert_choice` (i64, at most the number of experts or rows), p for `top_p`, the number for `threshold`; `relu` has
-    none. Of equal scores the one with the lower index wins, or with `last_wins` the higher. A NaN score counts as minus
-    infinity, and an expert with a score of minus infinity is not chosen.
+    `expert_choice` (i64; below zero it counts as zero, above the number of experts or rows as that), p for `top_p`, the
+    number for `threshold`; `relu` has none. `top_p` takes the softmax over all experts as their probabilities. Of equal
+    scores the one with the lower index wins, or with `last_wins` the higher. A NaN score counts as minus infinity, and an
+    expert with a score of minus infinity is not chosen; a NaN limit chooses none.
 
-    `capacity` (0: none) is the most rows that an expert takes, in order of rows; what comes later is dropped: its weight is
-    zero. `bias` is added to the scores for the choice, not for the weights (loss-free balancing).
+    `bias` is added to the scores for the choice (of `top_p` for its probabilities, too), not for the weights (loss-free
+    balancing). `capacity` (0: none) is the most rows that an expert takes, in order of rows; what comes later is dropped:
+    its weight is zero, and the other weights of the row are what they were.
+
+    What a row gets depends on that row alone, but for `expert_choice` and `capacity`. Choosing costs the square of the
+    number of experts for each row, and for `expert_choice` as many passes over the scores as they have bits.
 
     - (route_c1) scores and weights are floating-point tensors of one type and rank two or more.
     - (route_c2) `limit` is there unless the rule is `relu`, with one element: i64 for `top_k` and `expert_choice`, else of
@@ -280,7 +286,7 @@ def AC_MoeDispatchOp : AC_Op<"moe_dispatch", [RecursiveMemoryEffects, Recursivel
 def AC_KVPolicy : I32EnumAttr<"KVPolicy", "What becomes of the caches of layers behind an exit", [
   I32EnumAttrCase<"None", 0, "none">,          // no caches are behind the exit
   I32EnumAttrCase<"Propagate", 1, "propagate">,// the state at the exit is projected to keys and values of the rest
-  I32EnumAttrCase<"Forbid", 2, "forbid">       // the exit is not taken where a cache would stay behind
+  I32EnumAttrCase<"Forbid", 2, "forbid">       // the exit is not taken where a cache that is read would stay behind
 ]> {
   let cppNamespace = "::mlir::ac";
   let genSpecializedAttr = 0;
@@ -292,8 +298,13 @@ def AC_KVPolicyAttr : EnumAttr<AC_Dialect, AC_KVPolicy, "kv_policy"> {
 def AC_ExitOp : AC_Op<"exit", [RecursiveMemoryEffects]> {
   let summary = "Ends a computation early";
   let description = [{
-    Where `stop` holds the results are those of `early`, and nothing of `rest` runs; else those of `rest`. `kv` says what
-    becomes of key/value caches that `rest` would have extended.
+    Where `stop` holds the results are those of `early`, and nothing of `rest` runs; else those of `rest`.
+
+    `kv` says what becomes of key/value caches that `rest` would have extended. The results behind the first are caches
+    then. With `propagate` it is `early` that extends them, with keys and values made from the state at the exit; it is
+    an ordinary region, and nothing more is asked of this operation. With `forbid` a cache that is read must be complete:
+    if any result behind the first has a user, the exit is never taken, and a caller who wants nothing but the first, as
+    in scoring or classifying a text, exits.
 
     `dense` asks for the reference lowering: both regions run, then select.
 

@@ -26,7 +26,7 @@ void count(Node &node, Value costly, StringRef kind, ArrayRef<StringRef> names, 
   Value values[] = {emit.constantIndex(1), s.select(costly, emit.constantIndex(1), emit.constantIndex(0))};
   StringAttr site = emit.getStringAttr(counterSite(node.op));
   for (auto [slot, value] : llvm::enumerate(values))
-    CountOp::create(emit, site, emit.getI64IntegerAttr(slot), value, emit.getStringAttr(kind),
+    CountOp::create(emit, site, emit.getI64IntegerAttr(slot), value, /*offset=*/Value(), emit.getStringAttr(kind),
                     emit.getStrArrayAttr(names), emit.getDenseI64ArrayAttr(flops));
 }
 

@@ -469,19 +469,3 @@ func.func @halting_loop_c4_rows(%n: tensor<i64>, %x: tensor<3x4xf32>, %m: tensor
   } -> tensor<3x4xf32>
   return
 }
-
-// -----
-
-func.func @count_c1_slot(%n: index) {
-  // expected-error @below {{(count_c1) has slot 2, 2 names and 2 costs, expected as many costs as names and a slot among them}}
-  ac.count "mlp.3" 2 %n of "exit" ["runs", "rest"] flops [0, -1]
-  return
-}
-
-// -----
-
-func.func @count_c1_costs(%n: index) {
-  // expected-error @below {{(count_c1) has slot 0, 2 names and 1 costs}}
-  ac.count "mlp.3" 0 %n of "exit" ["runs", "rest"] flops [0]
-  return
-}
