@@ -7,6 +7,7 @@
 #ifndef OPTIMIZE_PASSES_H
 #define OPTIMIZE_PASSES_H
 
+#include "dialects/AC/IR/ACDialect.h"
 #include "dialects/ONNX/IR/ONNXDialect.h"
 #include "mlir/Pass/Pass.h"
 

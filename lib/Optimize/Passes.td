@@ -23,4 +23,15 @@ def FoldConstants : Pass<"ac-fold-constants", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::onnx::ONNXDialect"];
 }
 
+def FoldDecisions : Pass<"ac-fold-decisions", "::mlir::ModuleOp"> {
+  let summary = "Do always or never what hangs on a constant decision";
+  let description = [{
+    Applies the canonicalization of the `ac` operations, and nothing else: rows whose mask is constant, learners that no
+    row reaches, experts without weight, exits and blocks whose flag is known, loops that never begin. What is done
+    always becomes ordinary operations, what is done never goes away. Leaves alone operations in their reference form
+    (`dense`), and what would need zeros of unknown size.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
 #endif // OPTIMIZE_PASSES

@@ -36,6 +36,7 @@ void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
 
 void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {
   pm.addPass(createFoldConstants());
+  pm.addPass(createFoldDecisions());
   pm.addPass(createSymbolDCEPass());
 }
 

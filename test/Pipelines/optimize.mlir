@@ -3,6 +3,7 @@
 
 // CHECK:builtin.module(
 // CHECK-NEXT:  ac-fold-constants{max-growth=8},
+// CHECK-NEXT:  ac-fold-decisions,
 // CHECK-NEXT:  symbol-dce
 // CHECK-NEXT:)
 module {}

@@ -205,6 +205,7 @@ def AC_MaskedRowsOp : AC_Op<"masked_rows", [RecursiveMemoryEffects, RecursivelyS
   }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1; // masked_rows_c2
+  let hasCanonicalizer = 1;
 }
 
 def AC_LearnerChainOp : AC_Op<"learner_chain", [AttrSizedOperandSegments, RecursiveMemoryEffects, RecursivelySpeculatable]> {
@@ -327,6 +328,14 @@ def AC_ExitOp : AC_Op<"exit", [RecursiveMemoryEffects]> {
   let assemblyFormat = [{
     (`dense` $dense^)? $stop `:` type($stop) (`kv` $kv^)? attr-dict-with-keyword `early` $early `rest` $rest
     (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    /// False if a cache is read that `kv` does not let stay behind.
+    bool mayExit() {
+      return getKv() != KVPolicy::Forbid ||
+             ::llvm::all_of(getResults().drop_front(getNumResults() == 0 ? 0 : 1),
+                            [](::mlir::Value cache) { return cache.use_empty(); });
+    }
   }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1; // exit_c2

@@ -240,7 +240,8 @@ void Exporter::exportOp(Operation *op, GraphProto &graph) {
       if (const auto *schema = ::onnx::OpSchemaRegistry::Schema(opType, domain))
         graphs = mlir::onnx::getGraphAttributes(*schema);
   } else {
-    fail(op->getLoc()) << "`" << opName << "` is no ONNX operator";
+    fail(op->getLoc()) << "`" << opName << "` is no ONNX operator"
+                       << (opName.starts_with("ac.") ? "; write the model as it is before the raise stage" : "");
     return;
   }
   if (graphs.size() != op->getNumRegions()) {

@@ -52,9 +52,7 @@ LogicalResult lowerExit(Node &node) {
   Emitter &emit = node.emit;
   auto op = cast<ExitOp>(node.op);
   Value stop = emit.scalar(node.input(0));
-  // Results behind the first are caches: if one of them is read, it must be complete.
-  if (op.getKv() == KVPolicy::Forbid && llvm::any_of(op.getResults().drop_front(op.getNumResults() ? 1 : 0),
-                                                     [](Value cache) { return !cache.use_empty(); }))
+  if (!op.mayExit())
     stop = emit.constant(emit.getI1Type(), 0);
   Branches branches;
   for (unsigned i : {0u, 1u})
