@@ -33,6 +33,7 @@ const LoweringTable &mlir::ac::getLoweringTable() {
     populateRecurrentLowerings(table);
     populateReductionLowerings(table);
     populateResizeLowerings(table);
+    populateRowSumLowerings(table);
     populateScatterLowerings(table);
     populateSequenceLowerings(table);
     populateShapeLowerings(table);

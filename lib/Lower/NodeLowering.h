@@ -143,6 +143,7 @@ void populateQuantizationLowerings(LoweringTable &table);
 void populateRecurrentLowerings(LoweringTable &table);
 void populateReductionLowerings(LoweringTable &table);
 void populateResizeLowerings(LoweringTable &table);
+void populateRowSumLowerings(LoweringTable &table);
 void populateScatterLowerings(LoweringTable &table);
 void populateSequenceLowerings(LoweringTable &table);
 void populateShapeLowerings(LoweringTable &table);
