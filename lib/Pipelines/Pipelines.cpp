@@ -31,7 +31,9 @@ static void addCleanup(OpPassManager &pm) {
 
 void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
   pm.addPass(createRaiseStackedRows());
+  pm.addPass(createRaiseGatheredRows());
   pm.addPass(createRaiseMaskedRows());
+  pm.addPass(createRaiseRowSums());
 }
 
 void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {
