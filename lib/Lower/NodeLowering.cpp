@@ -16,6 +16,7 @@ const LoweringTable &mlir::ac::getLoweringTable() {
     populateActivationLowerings(table);
     populateArithmeticLowerings(table);
     populateAttentionLowerings(table);
+    populateBudgetLowerings(table);
     populateCastLowerings(table);
     populateComparisonLowerings(table);
     populateConstantLowerings(table);

@@ -126,6 +126,7 @@ const LoweringTable &getLoweringTable();
 void populateActivationLowerings(LoweringTable &table);
 void populateArithmeticLowerings(LoweringTable &table);
 void populateAttentionLowerings(LoweringTable &table);
+void populateBudgetLowerings(LoweringTable &table);
 void populateCastLowerings(LoweringTable &table);
 void populateComparisonLowerings(LoweringTable &table);
 void populateConstantLowerings(LoweringTable &table);

@@ -421,19 +421,26 @@ def AC_ReadBudgetOp : AC_Op<"read_budget", [Pure]> {
 def AC_CountOp : AC_Op<"count", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "Adds to a counter of the run";
   let description = [{
-    Adds `value` to counter `slot` of `site`, a place in the model that decides how much is computed. `kind` is the
-    operation it was (`learner_chain`, ...), `names` its counters in order, and `flops` what one unit of each counter costs
-    in floating-point operations (0: nothing, -1: not known while compiling). All operations of a site agree in `kind`,
-    `names` and `flops`. Never inside `ac.parallel`.
+    Adds `value` to counter `slot + offset` of `site`, a place in the model that decides how much is computed. An offset
+    that is negative counts as zero, and past the last name is the last counter: of a halting loop, "16 steps or more".
+    `kind` is the operation it was (`learner_chain`, ...), `names` its counters in order, and `flops` what one unit of each
+    counter costs in floating-point operations (0: nothing, -1: not known while compiling). All operations of a site agree
+    in `kind`, `names` and `flops`.
 
-    - (count_c1) `slot` is an index of `names`, and `flops` has as many entries.
+    Counter 0 counts opportunities (rows, runs, row-steps), every other one how many were taken, so that `counter 0 -
+    counter i` were avoided.
+
+    - (count_c1) `slot` is an index of `names`, and `flops` has as many entries, none below -1.
+    - (count_c2) it does not stand inside of `ac.parallel`, where threads would count at the same time.
 
     ```mlir
     ac.count "mlp.3" 1 %rows of "learner_chain" ["rows", "learner 0"] flops [0, 4096]
+    ac.count "moe.1" 1 %rows at %expert of "moe_dispatch" ["rows", "expert 0", "expert 1"] flops [0, 4096, 4096]
     ```
   }];
-  let arguments = (ins StrAttr:$site, I64Attr:$slot, Index:$value, StrAttr:$kind, StrArrayAttr:$names, DenseI64ArrayAttr:$flops);
-  let assemblyFormat = "$site $slot $value `of` $kind $names `flops` $flops attr-dict";
+  let arguments = (ins StrAttr:$site, I64Attr:$slot, Index:$value, Optional<Index>:$offset, StrAttr:$kind,
+                       StrArrayAttr:$names, DenseI64ArrayAttr:$flops);
+  let assemblyFormat = "$site $slot $value (`at` $offset^)? `of` $kind $names `flops` $flops attr-dict";
   let hasVerifier = 1;
 }
 
