@@ -96,9 +96,10 @@ LogicalResult checkSame(CountOp op, CountOp first) {
     return refuse(op, first, "site", op.getSite(), what, seen, expected);
   };
   auto names = [](CountOp op) {
-    return "[" + llvm::join(llvm::map_range(op.getNames().getAsValueRange<StringAttr>(),
-                                            [](StringRef name) { return "'" + name.str() + "'"; }),
-                            ", ") +
+    return "[" +
+           llvm::join(llvm::map_range(op.getNames().getAsValueRange<StringAttr>(),
+                                      [](StringRef name) { return "'" + name.str() + "'"; }),
+                      ", ") +
            "]";
   };
   auto costs = [](CountOp op) {
@@ -127,11 +128,10 @@ void bindReads(ArrayRef<ReadBudgetOp> reads, ModuleOp module, func::FuncOp main)
       value = LLVM::LoadOp::create(b, b.getF64Type(), createByteOffset(b, table, facts.size() * 8));
       value = op.getType().isF32() ? arith::TruncFOp::create(b, b.getF32Type(), value).getResult()
                                    : arith::FPToSIOp::create(b, b.getI64Type(), value).getResult();
-      facts.push_back(b.getDictionaryAttr({b.getNamedAttr("name", op.getNameAttr()),
-                                           b.getNamedAttr("type", TypeAttr::get(op.getType())),
-                                           b.getNamedAttr("initial", op.getInitialAttr()),
-                                           b.getNamedAttr("least", op.getLeastAttr()),
-                                           b.getNamedAttr("most", op.getMostAttr())}));
+      facts.push_back(b.getDictionaryAttr(
+          {b.getNamedAttr("name", op.getNameAttr()), b.getNamedAttr("type", TypeAttr::get(op.getType())),
+           b.getNamedAttr("initial", op.getInitialAttr()), b.getNamedAttr("least", op.getLeastAttr()),
+           b.getNamedAttr("most", op.getMostAttr())}));
     }
     op.replaceAllUsesWith(value);
     op.erase();

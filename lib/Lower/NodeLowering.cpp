@@ -37,6 +37,7 @@ const LoweringTable &mlir::ac::getLoweringTable() {
     populateReductionLowerings(table);
     populateResizeLowerings(table);
     populateRouteLowerings(table);
+    populateRowSumLowerings(table);
     populateScatterLowerings(table);
     populateSequenceLowerings(table);
     populateShapeLowerings(table);

@@ -147,6 +147,7 @@ void populateRecurrentLowerings(LoweringTable &table);
 void populateReductionLowerings(LoweringTable &table);
 void populateResizeLowerings(LoweringTable &table);
 void populateRouteLowerings(LoweringTable &table);
+void populateRowSumLowerings(LoweringTable &table);
 void populateScatterLowerings(LoweringTable &table);
 void populateSequenceLowerings(LoweringTable &table);
 void populateShapeLowerings(LoweringTable &table);

@@ -374,7 +374,7 @@ private:
   std::mutex mutex;
   std::vector<AcRun *> idle;
   std::vector<Budget> budgets;
-  /// Of every thread that has run the session. The system gives an ended thread's identity to the next one, so that there
+  /// Of every thread that has run the session. The system gives an ended thread's identity to a later one, so that there
   /// are no more than threads at one time.
   std::unordered_map<std::thread::id, LastRun> lastRuns;
   nb::object empty;

@@ -88,9 +88,7 @@ AcStatus ac_model_output(const AcModel *model, int32_t index, AcTensorInfo *info
   });
 }
 
-int32_t ac_model_num_budgets(const AcModel *model) {
-  return model ? static_cast<int32_t>(model->budgets().size()) : 0;
-}
+int32_t ac_model_num_budgets(const AcModel *model) { return model ? static_cast<int32_t>(model->budgets().size()) : 0; }
 int32_t ac_model_num_sites(const AcModel *model) { return model ? static_cast<int32_t>(model->sites().size()) : 0; }
 
 AcStatus ac_model_budget(const AcModel *model, int32_t index, AcBudgetInfo *info) {

@@ -162,13 +162,14 @@ std::string helpText(const std::string &programName, bool takesModel) {
     text += format("%-24s %s\n", left.c_str(), help.c_str());
   }
   std::string model = takesModel ? " model.so" : "";
-  text += format("\nexamples:\n"
-                 "  %s%s --info\n"
-                 "  %s%s --inputs=feeds.npz --outputs=results.npz\n"
-                 "  %s%s --inputs=test_data_set_0 --outputs=out --threads=2\n"
-                 "  %s%s --inputs=feeds.npz --repeat=20 --print-times\n"
-                 "  %s%s --inputs=feeds.npz --budget exit.confidence=0.8 --stats=stats.json\n",
-                 name, model.c_str(), name, model.c_str(), name, model.c_str(), name, model.c_str(), name, model.c_str());
+  text +=
+      format("\nexamples:\n"
+             "  %s%s --info\n"
+             "  %s%s --inputs=feeds.npz --outputs=results.npz\n"
+             "  %s%s --inputs=test_data_set_0 --outputs=out --threads=2\n"
+             "  %s%s --inputs=feeds.npz --repeat=20 --print-times\n"
+             "  %s%s --inputs=feeds.npz --budget exit.confidence=0.8 --stats=stats.json\n",
+             name, model.c_str(), name, model.c_str(), name, model.c_str(), name, model.c_str(), name, model.c_str());
   if (takesModel)
     text += format("  %s model.onnx --inputs=feeds.npz -- --march=x86-64-v3\n", name);
   return text;

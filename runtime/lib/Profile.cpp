@@ -60,7 +60,8 @@ std::string Profile::json() const {
   for (const Event &event : events)
     text += format(
         ",\n{\"name\": %s, \"cat\": \"%s\", \"ph\": \"X\", \"pid\": 1, \"tid\": %d, \"ts\": %.3f, \"dur\": %.3f}",
-        quotedJson(event.name).c_str(), event.category, event.thread, event.begin / 1e3, (event.end - event.begin) / 1e3);
+        quotedJson(event.name).c_str(), event.category, event.thread, event.begin / 1e3,
+        (event.end - event.begin) / 1e3);
   return text + "\n]}\n";
 }
 

@@ -70,8 +70,8 @@ AcModel::AcModel(const std::string &path, const std::string &weights, int thread
 static constexpr size_t longestMessage = 4000;
 
 AcRun::AcRun(AcModel *model)
-    : model(model), callInputs(model->inputs().size()), callCounters(model->artefact.description.numCounters), inputs(model->inputs().size()),
-      outputs(model->outputs().size()), symbolSizes(model->symbols.size()) {
+    : model(model), callInputs(model->inputs().size()), callCounters(model->artefact.description.numCounters),
+      inputs(model->inputs().size()), outputs(model->outputs().size()), symbolSizes(model->symbols.size()) {
   frame.call.host = &host;
   frame.call.weights = model->artefact.weights;
   frame.call.inputs = callInputs.data();

@@ -114,8 +114,8 @@ static void addTensors(std::string &text, const char *title, const std::vector<T
   for (const TensorDeclaration &tensor : tensors)
     width = std::max(width, tensor.name.size());
   for (const TensorDeclaration &tensor : tensors)
-    text += format("  %-*s  %-4s  %s\n", widestName(width), tensor.name.c_str(),
-                   typeName(tensor.type), declaredShapeText(tensor).c_str());
+    text += format("  %-*s  %-4s  %s\n", widestName(width), tensor.name.c_str(), typeName(tensor.type),
+                   declaredShapeText(tensor).c_str());
   if (tensors.empty())
     text += "  none\n";
 }
@@ -145,7 +145,8 @@ static void addSites(std::string &text, const std::vector<SiteDeclaration> &site
     for (size_t i = 0; i < site.counters.size(); ++i) {
       text += (i ? ", " : " ") + site.counters[i];
       if (site.flops[i])
-        text += site.flops[i] < 0 ? " (cost not known)" : format(" (%lld flops)", static_cast<long long>(site.flops[i]));
+        text +=
+            site.flops[i] < 0 ? " (cost not known)" : format(" (%lld flops)", static_cast<long long>(site.flops[i]));
     }
     text += "\n";
   }

@@ -151,6 +151,9 @@ LogicalResult MaskedRowsOp::verify() {
       !llvm::all_of(getResultTypes(), sameRank))
     return emitOpError("(masked_rows_c1) has a mask of type ")
            << mask << ", expected a last dimension of one and the rank of the rows and results";
+  if (!getOtherwise().empty() && getOtherwise().getTypes() != getResultTypes())
+    return emitOpError("(masked_rows_c3) has rows of types ")
+           << getOtherwise().getTypes() << " otherwise, expected " << getResultTypes();
   return success();
 }
 

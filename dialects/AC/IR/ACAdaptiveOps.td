@@ -173,12 +173,13 @@ def AC_RouteOp : AC_Op<"route", [AttrSizedOperandSegments, Pure]> {
 // Work for rows
 //===----------------------------------------------------------------------===//
 
-def AC_MaskedRowsOp : AC_Op<"masked_rows", [RecursiveMemoryEffects, RecursivelySpeculatable]> {
+def AC_MaskedRowsOp : AC_Op<"masked_rows", [AttrSizedOperandSegments, RecursiveMemoryEffects, RecursivelySpeculatable]> {
   let summary = "Runs its body for the rows whose mask is not zero";
   let description = [{
     A row is what all dimensions but the last address. Where a row's mask is not zero (NaN is not), its results are what
-    the body makes of the same row of `rows`; elsewhere they are zero. The body treats rows independently: it holds
-    elementwise operations, products with matrices from outside and normalisations of the last dimension.
+    the body makes of the same row of `rows`; elsewhere they are the rows of `otherwise`, or zero without it. The body
+    treats rows independently: it holds elementwise operations, products with matrices from outside and normalisations of
+    the last dimension.
 
     This is the form of a learner or an expert that an exporter ran for every token and multiplied by a mask. Rows that
     are masked out are not computed, which assumes that they would have been finite: `0 * inf` would be NaN.
@@ -187,6 +188,7 @@ def AC_MaskedRowsOp : AC_Op<"masked_rows", [RecursiveMemoryEffects, RecursivelyS
 
     - (masked_rows_c1) the last dimension of the mask is one, and mask, rows and results have the same rank.
     - (masked_rows_c2) the body takes the types of the rows and yields the types of the results.
+    - (masked_rows_c3) `otherwise` is left out or has the types of the results.
 
     ```mlir
     %y = ac.masked_rows %mask : tensor<?x1xf32> rows(%x : tensor<?x64xf32>) {
@@ -196,11 +198,13 @@ def AC_MaskedRowsOp : AC_Op<"masked_rows", [RecursiveMemoryEffects, RecursivelyS
     } -> tensor<?x32xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$mask, Variadic<AnyRankedTensor>:$rows, UnitAttr:$dense);
+  let arguments = (ins AnyRankedTensor:$mask, Variadic<AnyRankedTensor>:$rows, Variadic<AnyRankedTensor>:$otherwise,
+                       UnitAttr:$dense);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    (`dense` $dense^)? $mask `:` type($mask) `rows` `(` ($rows^ `:` type($rows))? `)` attr-dict-with-keyword $body
+    (`dense` $dense^)? $mask `:` type($mask) `rows` `(` ($rows^ `:` type($rows))? `)`
+    (`otherwise` `(` $otherwise^ `:` type($otherwise) `)`)? attr-dict-with-keyword $body
     `->` type($results)
   }];
   let hasVerifier = 1;

@@ -25,17 +25,17 @@
 //
 // Element types are spelled f16 bf16 f32 f64 bool i8 i16 i32 i64 u8 u16 u32 u64.
 //
-// Budgets. The n-th budget line describes `AcCall::budgets[n]`. Numbers are written as in C (`0.9`, `1e-3`, `inf`), with
-// as many digits as a double needs; least <= initial <= most. An i64 budget is a whole number of at most 2^53. A value
-// does not change during a run.
+// Budgets. The n-th budget line describes `AcCall::budgets[n]`. Numbers are written as in C (`0.9`, `1e-3`, `inf`),
+// with as many digits as a double needs; least <= initial <= most. An i64 budget is a whole number of at most 2^53. A
+// value does not change during a run.
 //
-// Sites. A site is a place in the model that decides how much is computed, `kind` the operation it was (`learner_chain`,
-// `exit`, ...). The counters of all sites, in the order of the lines, are `AcCall::counters[0]`, `[1]`, ... Counter 0 of
-// a site counts opportunities (rows, runs, row-steps); every other counter counts how many of them were taken. `flops` is
-// the cost of one unit of a counter in floating-point operations: 0 if it is free, -1 if it is not known while
-// compiling. So a run has done the sum over i > 0 of c_i * flops_i, and avoided the sum over i > 0 of
-// (c_0 - c_i) * flops_i; what has an unknown cost is left out of both, and whoever reports them says so. Counters are
-// only touched by the thread that entered `ac_model_run`.
+// Sites. A site is a place in the model that decides how much is computed, `kind` the operation it was
+// (`learner_chain`, `exit`, ...). The counters of all sites, in the order of the lines, are `AcCall::counters[0]`,
+// `[1]`, ... Counter 0 of a site counts opportunities (rows, runs, row-steps); every other counter counts how many of
+// them were taken. `flops` is the cost of one unit of a counter in floating-point operations: 0 if it is free, -1 if it
+// is not known while compiling. So a run has done the sum over i > 0 of c_i * flops_i, and avoided the sum over i > 0
+// of (c_0 - c_i) * flops_i; what has an unknown cost is left out of both, and whoever reports them says so. Counters
+// are only touched by the thread that entered `ac_model_run`.
 //
 //===----------------------------------------------------------------------===//
 #ifndef AC_RUNTIME_ABI_H

@@ -84,7 +84,7 @@ TEST_F(CommandLineTest, PrintsTimes) {
 TEST_F(CommandLineTest, SetsBudgets) {
   std::string inputs = "--inputs=" + at("mode0.npz");
   EXPECT_EQ(run({at("m.so"), inputs, "--budget", "gain=-1e1", "--budget=exit/steps=3"}), 0) << error;
-  EXPECT_THAT(output, StartsWith("y  f32 [5, 4]  0 -30 -60 -90 -80 -110"));
+  EXPECT_THAT(output, StartsWith("y  f32 [5, 4]  -0 -30 -60 -90 -80 -110"));
   // Of two values the later counts, so that a script can have a default.
   EXPECT_EQ(run({at("m.so"), inputs, "--budget=gain=7", "--budget=gain=2"}), 0) << error;
   EXPECT_THAT(output, StartsWith("y  f32 [5, 4]  0 6 12"));
@@ -102,8 +102,9 @@ TEST_F(CommandLineTest, WritesStats) {
   std::string text = get("s.json");
   std::string model = R"("model": ")" + at("m.so") + R"(", "threads": 2,)";
   EXPECT_THAT(text, AllOf(StartsWith(R"({"accordion": ")"), HasSubstr(model)));
-  EXPECT_THAT(text, HasSubstr(R"({"name": "mlp\u0009", "kind": "learner_chain", "counters": ["rows", "first", "second,"], )"
-                              R"("flops": [0, 100, 7]})"));
+  EXPECT_THAT(text,
+              HasSubstr(R"({"name": "mlp\u0009", "kind": "learner_chain", "counters": ["rows", "first", "second,"], )"
+                        R"("flops": [0, 100, 7]})"));
   std::string one = R"("budgets": {"gain": 0.1, "exit/steps": 2}, "sites": {"mlp\u0009": [5, 2, 1], "last": [1, 0]}, )"
                     R"("flops_done": 207, "flops_avoided": 328, "flops_unknown": true})";
   size_t first = text.find(one);
@@ -112,9 +113,8 @@ TEST_F(CommandLineTest, WritesStats) {
   size_t second = text.find(one, first + 1);
   ASSERT_NE(second, std::string::npos) << text;
   EXPECT_EQ(text.find(one, second + 1), std::string::npos);
-  EXPECT_THAT(text, testing::EndsWith(
-                        R"("totals": {"flops_done": 414, "flops_avoided": 656, "flops_unknown": true}})"
-                        "\n"));
+  EXPECT_THAT(text, testing::EndsWith(R"("totals": {"flops_done": 414, "flops_avoided": 656, "flops_unknown": true}})"
+                                      "\n"));
   expectError({at("m.so"), "--inputs", at("mode1.npz"), "--stats", at("none.json")}, "node `Add_1` (Add)");
   EXPECT_FALSE(std::filesystem::exists(at("none.json")));
   expectError({at("m.so"), "--inputs", at("mode0.npz"), "--stats", at("none/s.json")}, "cannot write");

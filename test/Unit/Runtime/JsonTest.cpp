@@ -4,8 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "Budgets.h"
 #include "Json.h"
+#include "Budgets.h"
 
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ TEST(Json, QuotesAnyText) {
 TEST(Json, ReplacesWhatIsNotUTF8) {
   for (const char *broken : {"\x80", "\xff", "\xc3", "\xc0", "\xc1", "\xf5"})
     EXPECT_EQ(quotedJson(broken), R"("\ufffd")") << broken;
-  EXPECT_EQ(quotedJson("\xe2\x82"), R"("\ufffd\ufffd")");          // cut off
+  EXPECT_EQ(quotedJson("\xe2\x82"), R"("\ufffd\ufffd")");           // cut off
   EXPECT_EQ(quotedJson("\xe0\x80\x80"), R"("\ufffd\ufffd\ufffd")"); // longer than needed
   EXPECT_EQ(quotedJson("\xed\xa0\x80"), R"("\ufffd\ufffd\ufffd")"); // half of a pair
   EXPECT_EQ(quotedJson("\xc3(b"), R"("\ufffd(b")");

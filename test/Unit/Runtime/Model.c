@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What the compiler would make of y = gain * (SCALE * x + weights), where `gain` is a budget, with ways to misbehave that
-// `mode` chooses. Of its n rows, `steps` (a budget) at most count as taken by the first learner; the second takes one.
+// What the compiler would make of y = gain * (SCALE * x + weights), where `gain` is a budget, with ways to misbehave
+// that `mode` chooses. Of its n rows, `steps` (a budget) at most count as taken by the first learner; the second takes
+// one.
 //
 //===----------------------------------------------------------------------===//
 #include "ac/Runtime/ABI.h"
@@ -26,18 +27,19 @@
 #endif
 
 // The weights are the floats 0, 1, 2, 3.
-EXPORT const char ac_model_description[] = "accordion\t" TEXT(AC_ABI_VERSION) "\t0.1.0\n"
-                                           "weights\t" WEIGHTS_SIZE "\tcffea34249aec64f\n"
-                                           "target\t\tgeneric\n"
-                                           "input\tx\tf32\tn,4\n"
-                                           "input\tmode%09\ti64\t-\n"
-                                           "input\tz\tf32\tn\n"
-                                           "output\ty\tf32\tn,4\n"
-                                           "output\tcount\ti64\t-\n"
-                                           "budget\tgain\tf32\t1\t-10\t10\n"
-                                           "budget\texit/steps\ti64\t2\t0\t100\n"
-                                           "site\tmlp%09\tlearner_chain\trows:0,first:100,second%2C:7\n"
-                                           "site\tlast\texit\truns:0,taken:-1\n";
+EXPORT const char ac_model_description[] =
+    "accordion\t" TEXT(AC_ABI_VERSION) "\t0.1.0\n"
+                                       "weights\t" WEIGHTS_SIZE "\tcffea34249aec64f\n"
+                                       "target\t\tgeneric\n"
+                                       "input\tx\tf32\tn,4\n"
+                                       "input\tmode%09\ti64\t-\n"
+                                       "input\tz\tf32\tn\n"
+                                       "output\ty\tf32\tn,4\n"
+                                       "output\tcount\ti64\t-\n"
+                                       "budget\tgain\tf32\t1\t-10\t10\n"
+                                       "budget\texit/steps\ti64\t2\t0\t100\n"
+                                       "site\tmlp%09\tlearner_chain\trows:0,first:100,second%2C:7\n"
+                                       "site\tlast\texit\truns:0,taken:-1\n";
 
 enum Mode {
   normal = 0,
@@ -120,8 +122,8 @@ EXPORT int32_t ac_model_run(AcCall *call) {
     host->alloc(call, -1);
   if (mode == returnStatus)
     return 17;
-  struct Closure closure = {call, call->inputs[0].data, weights, host->output(call, 0, 2, dims), mode,
-                            (float)call->budgets[0]};
+  struct Closure closure = {call, call->inputs[0].data,   weights, host->output(call, 0, 2, dims),
+                            mode, (float)call->budgets[0]};
   float *temporary = host->alloc(call, n * 16);
   host->parallel_for(call, rows, &closure, n, 3);
   host->free(call, temporary);
