@@ -34,6 +34,8 @@ void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
   pm.addPass(createRaiseGatheredRows());
   pm.addPass(createRaiseMaskedRows());
   pm.addPass(createRaiseRowSums());
+  pm.addPass(createRaiseExits());
+  pm.addPass(createRaiseSkips());
 }
 
 void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {

@@ -65,4 +65,38 @@ def RaiseStackedRows : Pass<"ac-raise-stacked-rows", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::onnx::ONNXDialect"];
 }
 
+def RaiseExits : Pass<"ac-raise-exits", "::mlir::ModuleOp"> {
+  let summary = "Find branches that end a computation early";
+  let description = [{
+    `If(score > threshold)` with the answer in one branch and the rest of the model in the other, the one with more matrix
+    products, becomes `ac.exit`. The condition is seen through Not, Squeeze, Reshape and the like. It becomes `ac.decide`:
+    by `confidence` for the largest score of a row, by `margin` for the difference of the first two of TopK, by `entropy`
+    where the model defines `0 log 0`, else by `value` of the score as the model computes it; `per batch` where the least
+    of all rows is compared. A constant threshold becomes an `ac.budget` with that initial value.
+
+    `NonZero(score <= threshold)`, by which models pick the samples that go on, gets the budget only.
+
+    Leaves alone branches whose condition is no comparison of floating-point scores, those with as many products on both
+    sides, and results of unknown rank. A remark tells for each candidate what it became or what was in the way.
+  }];
+  let options = [Option<"dense", "dense", "bool", "false",
+                        "Ask for the reference lowering of what is found: both sides computed, then selected">];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
+def RaiseSkips : Pass<"ac-raise-skips", "::mlir::ModuleOp"> {
+  let summary = "Find blocks that run or are passed by";
+  let description = [{
+    `If` of which one branch only gives values that are there already, and `Where(flag, f(x), x)` with one flag for the
+    whole tensor, become `ac.skip` if the block holds a matrix product. Conditions become `ac.decide` and thresholds
+    budgets, as in `ac-raise-exits`; any other condition is used as it is.
+
+    Leaves alone the last branch of a computation (an exit), a `Where` whose sides are not known to have one shape, and
+    what has users outside of the block. A remark tells for each candidate what it became or what was in the way.
+  }];
+  let options = [Option<"dense", "dense", "bool", "false",
+                        "Ask for the reference lowering of what is found: the block is computed, then selected">];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
 #endif // RAISE_PASSES

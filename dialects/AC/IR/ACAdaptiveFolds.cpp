@@ -131,8 +131,15 @@ struct FoldMaskedRows : OpRewritePattern<MaskedRowsOp> {
       rewriter.replaceOp(op, inlineRegion(rewriter, op, op.getBody(), op.getRows()));
       return success();
     }
-    if (llvm::any_of(*mask, [](double element) { return element != 0; }) ||
-        llvm::any_of(op.getResultTypes(), [](Type type) { return !cast<RankedTensorType>(type).hasStaticShape(); }) ||
+    if (llvm::any_of(*mask, [](double element) { return element != 0; }))
+      return failure();
+    if (!op.getOtherwise().empty()) {
+      if (!haveRowsOf(op.getOtherwise().getTypes(), op.getMask()))
+        return failure();
+      rewriter.replaceOp(op, op.getOtherwise());
+      return success();
+    }
+    if (llvm::any_of(op.getResultTypes(), [](Type type) { return !cast<RankedTensorType>(type).hasStaticShape(); }) ||
         !hasOnnx(op))
       return failure();
     SmallVector<Value> zeros;

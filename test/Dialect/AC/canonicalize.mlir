@@ -26,6 +26,17 @@ func.func @rows_none(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
   return %y : tensor<2x4xf32>
 }
 
+// CHECK-LABEL: func.func @rows_otherwise(
+// CHECK: return %arg1
+func.func @rows_otherwise(%x: tensor<2x4xf32>, %y: tensor<2x4xf32>) -> tensor<2x4xf32> {
+  %mask = onnx.Constant() {value = dense<-0.0> : tensor<2x1xf32>} : () -> tensor<2x1xf32>
+  %0 = ac.masked_rows %mask : tensor<2x1xf32> rows(%x : tensor<2x4xf32>) otherwise(%y : tensor<2x4xf32>) {
+  ^bb0(%row: tensor<2x4xf32>):
+    ac.yield %row : tensor<2x4xf32>
+  } -> tensor<2x4xf32>
+  return %0 : tensor<2x4xf32>
+}
+
 // Some rows; rows whose number is not known to be that of the mask; the reference form.
 // CHECK-LABEL: func.func @rows_left_alone(
 // CHECK-COUNT-3: ac.masked_rows
