@@ -30,12 +30,12 @@ static void addCleanup(OpPassManager &pm) {
 }
 
 void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
+  pm.addPass(createRaiseExits());
+  pm.addPass(createRaiseSkips());
   pm.addPass(createRaiseStackedRows());
   pm.addPass(createRaiseGatheredRows());
   pm.addPass(createRaiseMaskedRows());
   pm.addPass(createRaiseRowSums());
-  pm.addPass(createRaiseExits());
-  pm.addPass(createRaiseSkips());
 }
 
 void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {

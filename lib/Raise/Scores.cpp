@@ -199,22 +199,24 @@ static bool isOneRow(Value scores) {
 
 Score scoreOf(const ScoreComparison &comparison) {
   Value value = comparison.scoreValue();
-  // The least of all rows is large where all rows are: they decide together.
   Operation *op = throughMoves(value, true, false).getDefiningOp();
-  if (op && operatorOf(op) == (comparison.large ? "ReduceMin" : "ReduceMax") && hasOneElement(op->getResult(0)) &&
+  StringRef name = op ? operatorOf(op) : "";
+  if ((name == "ReduceMin" || name == "ReduceMax") && hasOneElement(op->getResult(0)) &&
       isFloatTensor(op->getOperand(0)) && rankedType(op->getOperand(0)).getRank() > 0) {
-    Score score = rowScoreOf(op->getOperand(0), comparison.large);
-    bool ofLastAxis = score.rule == StopRule::Value;
-    if (!ofLastAxis) {
-      score.granularity = Granularity::Batch;
+    Value rows = op->getOperand(0);
+    Score score = rowScoreOf(rows, comparison.large);
+    if (score.rule != StopRule::Value) {
+      // The least of all rows is large where all rows are: they decide together. For the largest there is no rule.
+      bool together = name == (comparison.large ? "ReduceMin" : "ReduceMax");
+      score.exact &= together;
+      score.granularity = together ? Granularity::Batch : Granularity::Row;
       if (!score.exact)
-        score.scores = op->getOperand(0);
+        score.scores = together ? rows : value;
       return score;
     }
   }
   Score score = rowScoreOf(value, comparison.large);
-  if (score.exact && !isOneRow(score.scores))
-    score.exact = false;
+  score.exact &= isOneRow(score.scores);
   if (!score.exact)
     score.scores = value;
   return score;
