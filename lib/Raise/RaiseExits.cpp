@@ -26,6 +26,9 @@ namespace {
 struct RaiseExits : impl::RaiseExitsBase<RaiseExits> {
   using Base::Base;
 
+  /// Of what was rewritten; they may be among what is yet to be looked at.
+  SmallVector<Operation *> conditions;
+
   void raise(Operation *branch, BudgetNames &names) {
     Region &thenRegion = branch->getRegion(0), &elseRegion = branch->getRegion(1);
     unsigned thenProducts = numProducts(thenRegion), elseProducts = numProducts(elseRegion);
@@ -53,7 +56,7 @@ struct RaiseExits : impl::RaiseExitsBase<RaiseExits> {
     exit->emitRemark("became ac.exit") << told;
     branch->replaceAllUsesWith(exit->getResults());
     branch->erase();
-    eraseUnused(condition);
+    conditions.push_back(condition);
   }
 
   /// The threshold of a comparison that picks rows.
@@ -75,6 +78,7 @@ struct RaiseExits : impl::RaiseExitsBase<RaiseExits> {
   }
 
   void runOnOperation() override {
+    conditions.clear();
     BudgetNames names(getOperation());
     SmallVector<Operation *> branches, picks;
     getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
@@ -87,6 +91,7 @@ struct RaiseExits : impl::RaiseExitsBase<RaiseExits> {
       raise(branch, names);
     for (Operation *op : picks)
       raisePicked(op, names);
+    eraseConditions(conditions);
   }
 };
 

@@ -60,6 +60,9 @@ bool hasRowsOf(Value value, Value like, int depth = 64) {
 struct RaiseSkips : impl::RaiseSkipsBase<RaiseSkips> {
   using Base::Base;
 
+  /// Of what was rewritten; they may be among what is yet to be looked at.
+  SmallVector<Operation *> conditions;
+
   void raiseIf(Operation *branch, BudgetNames &names) {
     Region &thenRegion = branch->getRegion(0), &elseRegion = branch->getRegion(1);
     bool thenForwards = onlyForwards(thenRegion), elseForwards = onlyForwards(elseRegion);
@@ -95,7 +98,7 @@ struct RaiseSkips : impl::RaiseSkipsBase<RaiseSkips> {
     skip->emitRemark("became ac.skip of ") << products << " matrix products" << told;
     branch->replaceAllUsesWith(skip->getResults());
     branch->erase();
-    eraseUnused(condition);
+    conditions.push_back(condition);
   }
 
   /// What only `where` needs of operand `chosen`, last first.
@@ -151,12 +154,13 @@ struct RaiseSkips : impl::RaiseSkipsBase<RaiseSkips> {
       skip->emitRemark("became ac.skip of ") << products << " matrix products" << told;
       where->replaceAllUsesWith(skip->getResults());
       where->erase();
-      eraseUnused(condition);
+      conditions.push_back(condition);
       return;
     }
   }
 
   void runOnOperation() override {
+    conditions.clear();
     BudgetNames names(getOperation());
     SmallVector<Operation *> candidates;
     getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
@@ -165,6 +169,7 @@ struct RaiseSkips : impl::RaiseSkipsBase<RaiseSkips> {
     });
     for (Operation *op : candidates)
       operatorOf(op) == "If" ? raiseIf(op, names) : raiseWhere(op, names);
+    eraseConditions(conditions);
   }
 };
 

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "Raise/Scores.h"
 #include "Raise/Masks.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cmath>
 
@@ -216,7 +218,7 @@ Score scoreOf(const ScoreComparison &comparison) {
     }
   }
   Score score = rowScoreOf(value, comparison.large);
-  score.exact &= isOneRow(score.scores);
+  score.exact = score.exact && isOneRow(score.scores);
   if (!score.exact)
     score.scores = value;
   return score;
@@ -335,6 +337,25 @@ Value makeFlag(Operation *node, Value condition, bool negate, StringRef prefix, 
     flag = make(b, node->getLoc(), "Not", flag.getType(), flag);
   }
   return flag;
+}
+
+void eraseConditions(ArrayRef<Operation *> conditions) {
+  // All that is unused is found before anything is erased: conditions may share what they are made from.
+  llvm::SetVector<Operation *> unused;
+  SmallVector<Operation *> open(conditions);
+  while (!open.empty()) {
+    Operation *op = open.pop_back_val();
+    if (!op || unused.contains(op) || op->getNumRegions() != 0 || !isMemoryEffectFree(op) ||
+        !llvm::all_of(op->getUsers(), [&](Operation *user) { return unused.contains(user); }))
+      continue;
+    unused.insert(op);
+    for (Value operand : op->getOperands())
+      open.push_back(operand.getDefiningOp());
+  }
+  for (Operation *op : unused)
+    op->dropAllReferences();
+  for (Operation *op : unused)
+    op->erase();
 }
 
 } // namespace mlir::ac

@@ -78,6 +78,9 @@ Value makeDecision(const ScoreComparison &comparison, const Score &score);
 /// threshold is a constant, else the condition as it is. `negate` gives its negation. `told` is a text for the remark.
 Value makeFlag(Operation *node, Value condition, bool negate, StringRef prefix, BudgetNames &names, std::string &told);
 
+/// Erases these operations (or null) and what they alone used, if nothing uses them.
+void eraseConditions(ArrayRef<Operation *> conditions);
+
 } // namespace mlir::ac
 
 #endif // RAISE_SCORES_H
