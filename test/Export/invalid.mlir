@@ -10,6 +10,8 @@ module {
     %a = call @helper(%x) : (tensor<2xf32>) -> tensor<2xf32>
     // CHECK: [[@LINE+1]]:10: error: attribute `axis` of `onnx.Relu` is 1 : i8, which has no ONNX form
     %b = onnx.Relu(%a) {axis = 1 : i8} : (tensor<2xf32>) -> tensor<2xf32>
+    // CHECK: [[@LINE+1]]:10: error: `ac.budget` is no ONNX operator; write the model as it is before the raise stage
+    %t = ac.budget "t" = 0.5 in [0.0, 1.0] : tensor<f32>
     return %b : tensor<2xf32>
   }
 }

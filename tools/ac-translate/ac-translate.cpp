@@ -7,6 +7,7 @@
 
 #include "ac/Export/ONNX.h"
 #include "ac/Import/ONNX.h"
+#include "dialects/AC/IR/ACDialect.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Tools/mlir-translate/MlirTranslateMain.h"
 #include "mlir/Tools/mlir-translate/Translation.h"
@@ -89,7 +90,11 @@ static void findOutputFile(int argc, char **argv) {
 int main(int argc, char **argv) {
   TranslateToMLIRRegistration readModel("onnx-to-mlir", "Read an ONNX model (.onnx, or ONNX text syntax)", importModel);
   TranslateFromMLIRRegistration writeModel("mlir-to-onnx", "Write onnx ops as an ONNX model", exportModel,
-                                           ac::registerImportDialects);
+                                           [](DialectRegistry &registry) {
+                                             ac::registerImportDialects(registry);
+                                             // Read in order to be refused by name.
+                                             registry.insert<ac::ACDialect>();
+                                           });
   TranslateRegistration rewrite("onnx-to-onnx", "Read a model and write it again, its functions inlined", rewriteModel);
   findOutputFile(argc, argv);
   // The shared libLLVM brings hundreds of options of passes that do not run here.
