@@ -84,7 +84,9 @@ private:
   }
   void emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value columnsLeft);
   void emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
-  void emitTile(const Tile &tile, Value row, unsigned numRows);
+  /// `ahead` is the number of the tile if it fetches a part of the next panel on its way, or null. With few rows, a panel
+  /// takes as long to arrive from memory as the work on it.
+  void emitTile(const Tile &tile, Value row, unsigned numRows, Value ahead);
   Value loadRhs(const Tile &tile, Value k, unsigned vector);
   Value epilogue(Value sum, const Tile &tile, Value row, unsigned vector);
   Value loadVector(Value buffer, ValueRange indices, VectorType type, unsigned vector, bool masked);
@@ -99,6 +101,7 @@ private:
   Value lhsRows, outRows; // places of rows, or null
   SmallVector<Value> extras;
   SmallVector<Value> masks; // per vector of the panel at hand
+  Value aheadShift;         // see emitRowBlocks
   IRMapping inside;         // what the epilogue captures, in the kernel
 };
 
@@ -321,13 +324,25 @@ void ContractEmitter::emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value c
 
 void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd) {
   Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
+  if (op.getPacked()) {
+    Value tiles = arith::DivUIOp::create(b, count, index(rows));
+    // One line a step, each of them twice or four times where there are tiles enough.
+    auto atLeast = [&](int64_t times) {
+      Value enough = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, tiles, index(vectors * times));
+      return arith::SelectOp::create(b, enough, index(1), index(0));
+    };
+    aheadShift = arith::AddIOp::create(b, atLeast(2), atLeast(4));
+  }
   Value left = arith::RemUIOp::create(b, count, index(rows));
   Value fullEnd = arith::SubIOp::create(b, rowEnd, left);
   auto loop = scf::ForOp::create(b, rowBegin, fullEnd, index(rows));
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(loop.getBody()->getTerminator());
-    emitTile(tile, loop.getInductionVar(), rows);
+    Value ahead;
+    if (op.getPacked())
+      ahead = arith::DivUIOp::create(b, arith::SubIOp::create(b, loop.getInductionVar(), rowBegin), index(rows));
+    emitTile(tile, loop.getInductionVar(), rows, ahead);
   }
   if (rows == 1)
     return;
@@ -336,7 +351,7 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
   OpBuilder::InsertionGuard guard(b);
   for (auto [i, numRows] : llvm::enumerate(cases)) {
     b.createBlock(&remainder.getCaseRegions()[i]);
-    emitTile(tile, fullEnd, numRows);
+    emitTile(tile, fullEnd, numRows, {});
     scf::YieldOp::create(b);
   }
   b.createBlock(&remainder.getDefaultRegion());
@@ -358,7 +373,7 @@ Value ContractEmitter::loadRhs(const Tile &tile, Value k, unsigned vector) {
                     vectorType, vector, tile.masked);
 }
 
-void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows) {
+void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, Value ahead) {
   Value zero = arith::ConstantOp::create(b, DenseElementsAttr::get(vectorType, b.getZeroAttr(element)));
   Value depth = dimOf(lhs, op.getLhsOrder(), 2);
   unsigned vectors = tile.vectors;
@@ -374,7 +389,19 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows) {
   // With few rows the chain of dependent additions is what takes time: two interleaved sums halve it.
   unsigned sums = numRows * vectors <= 8 ? 2 : 1;
   unsigned perSum = numRows * vectors;
+  Value nextPanel, firstStep;
+  if (ahead) {
+    nextPanel = addIndex(tile.panel, 1);
+    firstStep = arith::MulIOp::create(b, ahead, depth);
+  }
   auto step = [&](Value k, MutableArrayRef<Value> sum) {
+    if (ahead) {
+      // Lines of the panel one after another, spread over the tiles.
+      Value line = arith::ShRUIOp::create(b, arith::AddIOp::create(b, firstStep, k), aheadShift);
+      Value column = arith::MulIOp::create(b, line, index(lanes));
+      memref::PrefetchOp::create(b, rhs, ValueRange{tile.rhsBatch, nextPanel, index(0), column}, /*isWrite=*/false,
+                                 /*localityHint=*/2, /*isDataCache=*/true);
+    }
     SmallVector<Value> panelRow;
     for (unsigned v = 0; v < vectors; ++v)
       panelRow.push_back(loadRhs(tile, k, v));

@@ -111,6 +111,7 @@ private:
   int64_t rowDim = 0;
   bool adds = false;
   int64_t numRows = 0;
+  DenseMap<Value, Value> wholes;
 };
 
 bool GatheredRows::match() {
@@ -141,16 +142,40 @@ Value GatheredRows::column(Value rows) {
 
 /// The value of which `compact` holds the rows that were picked.
 Value GatheredRows::wholeOf(Value compact) {
-  Operation *op = compact.getDefiningOp();
+  auto own = rankedType(compact);
+  if (!own || own.getRank() != 2)
+    return {};
+  auto [known, isNew] = wholes.try_emplace(compact);
+  if (!isNew)
+    return known->second;
+  Operation *op = throughUnitMoves(compact).getDefiningOp();
   if (!op || (operatorOf(op) != "Gather" && operatorOf(op) != "GatherND"))
     return {};
-  auto type = rankedType(op->getOperand(0));
-  bool alongRows = operatorOf(op) == "GatherND" ? intOf(op, "batch_dims", 0) == 0 : intOf(op, "axis", 0) == 0;
+  Value source = op->getOperand(0);
+  auto type = rankedType(source);
   auto rows = coordinatesOf(op->getOperand(1));
-  if (!alongRows || !type || type.getRank() != 2 || type.getDimSize(0) != numRows || !rows ||
-      !(*rows == Coordinates{nonZero, rowDim, false}))
+  if (!type || !rows || !(*rows == Coordinates{nonZero, rowDim, false}))
     return {};
-  return op->getOperand(0);
+  int64_t axis = operatorOf(op) == "GatherND" ? 0 : intOf(op, "axis", 0);
+  axis += axis < 0 ? type.getRank() : 0;
+  if (operatorOf(op) == "GatherND" && intOf(op, "batch_dims", 0) != 0)
+    return {};
+  // [rows, width], but for dimensions of one.
+  auto wanted = RankedTensorType::get({numRows, own.getDimSize(1)}, own.getElementType());
+  for (auto [dim, size] : llvm::enumerate(type.getShape())) {
+    bool isRow = static_cast<int64_t>(dim) == axis, isLast = dim + 1 == type.getShape().size();
+    if (size != (isRow ? numRows : isLast ? own.getDimSize(1) : 1))
+      return {};
+  }
+  Value whole = source;
+  if (type != wanted) {
+    whole = throughUnitMoves(source);
+    if (whole.getType() != wanted)
+      whole = make(b, scatter->getLoc(), "Reshape", wanted,
+                   {source, makeInts(b, scatter->getLoc(), {2}, {-1, own.getDimSize(1)})});
+  }
+  wholes[compact] = whole;
+  return whole;
 }
 
 /// Of a factor for each choice, `weights[row, slot]` picked at the choices, the sum for each row, [rows, 1].
@@ -158,7 +183,9 @@ Value GatheredRows::factorOf(Value compact) {
   Operation *op = throughMoves(compact, /*shapes=*/true, /*casts=*/false).getDefiningOp();
   if (!op || operatorOf(op) != "GatherND" || intOf(op, "batch_dims", 0) != 0)
     return {};
-  Value weights = op->getOperand(0), chosen = nonZero->getOperand(0);
+  Value weights = throughUnitMoves(op->getOperand(0)), chosen = nonZero->getOperand(0);
+  if (auto type = rankedType(op->getOperand(0)); type && type.getRank() != 2 && !(type.getRank() == 3 && type.getDimSize(2) == 1))
+    return {};
   auto type = rankedType(weights), chosenType = rankedType(chosen);
   auto order = tuplesOf(op->getOperand(1), nonZero);
   if (!type || !order || type.getRank() != 2 || order->size() != 2 || chosenType.getRank() != 2)

@@ -8,6 +8,7 @@
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace mlir::ac {
 
@@ -117,6 +118,38 @@ Value throughMoves(Value value, bool shapes, bool casts) {
                  (shapes && (name == "Reshape" || name == "Squeeze" || name == "Unsqueeze" || name == "Flatten"));
     if (!moves)
       break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+Value throughUnitMoves(Value value) {
+  auto extents = [](RankedTensorType type) {
+    SmallVector<int64_t> sizes;
+    for (int64_t size : type.getShape())
+      if (size != 1)
+        sizes.push_back(size);
+    return sizes;
+  };
+  while (Operation *op = value.getDefiningOp()) {
+    StringRef name = operatorOf(op);
+    static const llvm::StringSet<> moves = {"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose"};
+    auto from = moves.contains(name) ? rankedType(op->getOperand(0)) : RankedTensorType(), to = rankedType(value);
+    if (!from || !to)
+      break;
+    SmallVector<int64_t> sizes = extents(from);
+    // With two unknown sizes, nobody can tell which went where.
+    if (sizes != extents(to) || llvm::count(sizes, ShapedType::kDynamic) > 1)
+      break;
+    if (name == "Transpose") {
+      auto perm = intsOf(op, "perm", ~0u);
+      SmallVector<int64_t> moved;
+      for (int64_t axis : perm.value_or(SmallVector<int64_t>()))
+        if (from.getDimSize(axis) != 1)
+          moved.push_back(axis);
+      if (!perm || !llvm::is_sorted(moved))
+        break;
+    }
     value = op->getOperand(0);
   }
   return value;

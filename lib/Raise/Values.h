@@ -39,6 +39,9 @@ std::optional<SmallVector<int64_t>> normalized(std::optional<SmallVector<int64_t
 /// Reshape, Squeeze, Unsqueeze and Flatten; with `casts`, Cast between booleans, integers and floats.
 Value throughMoves(Value value, bool shapes, bool casts);
 
+/// What `value` is, seen through Identity, and through reshapes and transpositions that only move dimensions of one.
+Value throughUnitMoves(Value value);
+
 /// Makes an operation of the onnx dialect with one result.
 Value make(OpBuilder &b, Location loc, StringRef name, Type type, ValueRange operands,
            ArrayRef<NamedAttribute> attributes = {});
