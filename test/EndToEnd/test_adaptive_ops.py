@@ -514,3 +514,55 @@ def test_exits_and_skips_count(accordion, tmp_path):
         stats = session.stats()
         assert list(stats["sites"][skip.name]) == [1, int(a)] and list(stats["sites"][leave.name]) == [1, int(not b)]
         assert stats["flops_done"] == product * (a + 2 * (not b))
+
+
+# ------------------------------------------------------------------------------------------ constant decisions
+
+FIVE, FIVE_NAN = "tensor<5x4xf32>", [[1.0], [np.nan], [0.0], [-0.0], [2.0]]
+LEARNER = """^bb0(%row: tensor<5x4xf32>):
+      %0 = onnx.MatMul(%row, %w) : (tensor<5x4xf32>, tensor<4x4xf32>) -> tensor<5x4xf32>
+      %1 = onnx.{} (%0) : (tensor<5x4xf32>) -> tensor<5x4xf32>
+      ac.yield %1 : tensor<5x4xf32>
+    }}"""
+NAMES = ("Tanh", "Relu", "Neg")
+LEARNERS, EXPERTS_OF_FIVE = (
+    " ".join(f"{word} {{ {LEARNER.format(name)}" for name in NAMES) for word in ("learner", "expert")
+)
+# Name: the type of the decision, values of it, the program.
+CONSTANT = {
+    "masked_rows": (
+        "tensor<5x1xf32>",
+        [[[1.0]] * 5, [[0.0]] * 5, FIVE_NAN, [[np.nan]] * 5],
+        f"%y = ac.masked_rows %d : tensor<5x1xf32> rows(%x : {FIVE}) {{ {LEARNER.format('Tanh')} -> {FIVE}",
+    ),
+    "learner_chain": (
+        "tensor<5x1xi64>",
+        [[[0]] * 5, [[2]] * 5, [[3]] * 5, [[7]] * 5, [[-1]] * 5, [[0], [1], [2], [1], [0]]],
+        f"%y = ac.learner_chain %d : tensor<5x1xi64> rows(%x : {FIVE}) residual(%x : {FIVE}) {LEARNERS} -> {FIVE}",
+    ),
+    "learner_chain_min": (
+        "tensor<5x1xi64>",
+        [[[0]] * 5, [[2]] * 5, [[-9]] * 5],
+        f"%y = ac.learner_chain %d : tensor<5x1xi64> rows(%x : {FIVE}) min 1 {LEARNERS} -> {FIVE}",
+    ),
+    "moe_dispatch": (
+        "tensor<5x3xf32>",
+        [[[0.0] * 3] * 5, [[0.5, 0.0, 0.25]] * 5, [[0.0, 1.0, 0.0]] * 5, [[np.nan, 0.0, 0.0]] * 5],
+        f"%y = ac.moe_dispatch %d : tensor<5x3xf32> rows(%x : {FIVE}) {EXPERTS_OF_FIVE} -> {FIVE}",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+def test_constant_decisions_change_nothing(build, name):
+    kind, values, body = CONSTANT[name]
+    inputs, outputs = [("x", FIVE), ("w", WEIGHT)], [("y", FIVE)]
+    x, w = branch_inputs(seeded(name), 5)
+    x[3, 1] = np.nan
+    element = np.int64 if "i64" in kind else np.float32
+    given = build(body, [*inputs, ("d", kind)], outputs)
+    for value in values:
+        text = re.sub("nan", "0x7FC00000", str(value))
+        known = build(f"%d = onnx.Constant() {{value = dense<{text}> : {kind}}} : () -> {kind}\n    {body}", inputs, outputs)
+        want, got = given(x=x, w=w, d=np.array(value, element))["y"], known(x=x, w=w)["y"]
+        assert np.allclose(got, want, rtol=1e-6, atol=1e-6, equal_nan=True), value
