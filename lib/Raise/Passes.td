@@ -72,7 +72,7 @@ def RaiseExits : Pass<"ac-raise-exits", "::mlir::ModuleOp"> {
     products, becomes `ac.exit`. The condition is seen through Not, Squeeze, Reshape and the like. It becomes `ac.decide`:
     by `confidence` for the largest score of a row, by `margin` for the difference of the first two of TopK, by `entropy`
     where the model defines `0 log 0`, else by `value` of the score as the model computes it; `per batch` where the least
-    of all rows is compared. A constant threshold becomes an `ac.budget` with that initial value.
+    of all rows is compared, or whether all rows are is asked. A constant threshold becomes an `ac.budget` with that initial value.
 
     `NonZero(score <= threshold)`, by which models pick the samples that go on, gets the budget only.
 
