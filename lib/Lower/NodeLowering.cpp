@@ -25,6 +25,7 @@ const LoweringTable &mlir::ac::getLoweringTable() {
     populateDetectionLowerings(table);
     populateEinsumLowerings(table);
     populateGatherLowerings(table);
+    populateHaltingLoopLowerings(table);
     populateIndexingLowerings(table);
     populateMaskedRowsLowerings(table);
     populateMatMulLowerings(table);

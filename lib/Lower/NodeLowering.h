@@ -135,6 +135,7 @@ void populateConvolutionLowerings(LoweringTable &table);
 void populateDetectionLowerings(LoweringTable &table);
 void populateEinsumLowerings(LoweringTable &table);
 void populateGatherLowerings(LoweringTable &table);
+void populateHaltingLoopLowerings(LoweringTable &table);
 void populateIndexingLowerings(LoweringTable &table);
 void populateMaskedRowsLowerings(LoweringTable &table);
 void populateMatMulLowerings(LoweringTable &table);
