@@ -20,12 +20,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-
 from turns import HERE, PAUSE, REPOSITORY, Worker, compile_model, machine, take_turns
 
 sys.path.insert(0, str(REPOSITORY / "build_tools"))
-import real_models  # noqa: E402
-from real_models.graph import FLOAT, Graph  # noqa: E402
+import real_models
+from real_models.graph import FLOAT, Graph
+
 
 def gemm_model(m, k, n):
     rng, g = np.random.default_rng(m), Graph()

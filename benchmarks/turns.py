@@ -119,13 +119,15 @@ def machine():
     found = re.search(r"model name\s*: (.*)", info)
     flags = set(re.search(r"flags\s*: (.*)", info)[1].split()) if "flags" in info else set()
     widest = next((f for f in ("avx512f", "avx2", "avx") if f in flags), "baseline")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True
+    ).stdout.strip()
     return {
         "processor": found[1] if found else platform.machine(),
         "vectors": widest,
         "cores": len(os.sched_getaffinity(0)),
         "onnxruntime": onnxruntime.__version__,
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit,
         "command": "python " + " ".join([os.path.relpath(sys.argv[0], REPOSITORY), *sys.argv[1:]]),
     }

@@ -196,7 +196,9 @@ class Bench:
 
     def _tell(self, name, load, threads, forms):
         for form in forms:
-            cells = [r for r in self.results if (r["family"], r["form"], r["load"], r["threads"]) == (name, form, load, threads)]
+            cells = [
+                r for r in self.results if (r["family"], r["form"], r["load"], r["threads"]) == (name, form, load, threads)
+            ]
             parts = [
                 f"{TITLES[r['engine']]} {r['seconds'] * 1e3:.2f} ms"
                 + (f" ({r['share']:.0%})" if "share" in r else "")
@@ -220,9 +222,9 @@ class Bench:
         self._workers = {}
 
 
-def peaks(bench, kept):
+def peaks(bench, kept, read_bytes):
     """Measured before and after, since other work makes a peak lower but never higher."""
-    sizes = sorted({r["cycle_bytes"] for r in bench.results if "cycle_bytes" in r} | {1 << 30})
+    sizes = sorted({r["cycle_bytes"] for r in bench.results if "cycle_bytes" in r} | {read_bytes})
     found = peak.measure(bench.out, bench.options.threads, sizes)
     for threads, measured in found.items():
         old = kept.get(threads, {"gflops": 0, "read": {}})
@@ -262,7 +264,7 @@ def main() -> int:
     bench, limits = Bench(options, config), {}
     facts = machine()
     facts["peers"] = peers.versions(chosen) if chosen and not missing else {}
-    peaks(bench, limits)
+    peaks(bench, limits, config["read_bytes"])
     try:
         for name, sizes in config["families"].items():
             bench.family(name, sizes)
@@ -270,7 +272,7 @@ def main() -> int:
             (options.out / "results.json").write_text(json.dumps(kept, indent=1) + "\n")
     finally:
         bench.close()
-    peaks(bench, limits)
+    peaks(bench, limits, config["read_bytes"])
     (options.out / "results.json").write_text(json.dumps(kept, indent=1) + "\n")
     text = tables.markdown(kept, options.engines)
     (options.out / "results.md").write_text(text)

@@ -95,8 +95,10 @@ def _summary(results):
             ours = [r for r in here if r["engine"] == "accordion" and not r["wrong"]]
             if not ours:
                 continue
-            others = lambda o: [r for r in here if r["engine"] != "accordion" and (r["form"], r["load"]) == (o["form"], o["load"])]
-            ratios = [ratio for o in ours if (ratio := _ratio(o, others(o)))]
+            ratios = []
+            for our in ours:
+                same = [r for r in here if r["engine"] != "accordion" and (r["form"], r["load"]) == (our["form"], our["load"])]
+                ratios += filter(None, [_ratio(our, same)])
             shares = [r["share"] for r in ours if "share" in r]
             parts = []
             if shares:

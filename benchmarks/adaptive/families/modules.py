@@ -7,6 +7,7 @@ import numpy as np
 from .builder import FLOAT, Builder, WeightsFile, attention, layer_norm, normal
 from .family import Family
 
+
 def learner_weights(name, i, width, hidden):
     part = f"{name}.learner{i}"
     return (
@@ -103,18 +104,15 @@ def acm_vit(folder, sizes):
     projection, hidden = width // 2 // learners, sizes["hidden"] // learners
     made = Family(folder, MODULE_FORMS)
     for form in made.forms:
-        g, x, count = Builder(weights), "x", 0
-
-        def next_module(value, name, inner, form=form):
-            nonlocal count
-            count += 1
-            return module(g, value, name, form, rows, width, inner, sizes, count - 1)
-
+        g, x, numbers = Builder(weights), "x", iter(range(5 * layers))
+        part = lambda value, name, inner, form=form, g=g, numbers=numbers: module(
+            g, value, name, form, rows, width, inner, sizes, next(numbers)
+        )
         for i in range(layers):
             n = layer_norm(g, x, f"{i}.ln1", width)
-            q, k, v = (next_module(n, f"{i}.{p}", projection) for p in "qkv")
-            x = g("Add", x, next_module(attention(g, q, k, v, rows, rows, heads, width), f"{i}.o", projection))
-            x = g("Add", x, next_module(layer_norm(g, x, f"{i}.ln2", width), f"{i}.mlp", hidden))
+            q, k, v = (part(n, f"{i}.{p}", projection) for p in "qkv")
+            x = g("Add", x, part(attention(g, q, k, v, rows, rows, heads, width), f"{i}.o", projection))
+            x = g("Add", x, part(layer_norm(g, x, f"{i}.ln2", width), f"{i}.mlp", hidden))
         g("Identity", layer_norm(g, x, "ln", width), outputs="y")
         bias = {"gate_bias": (FLOAT, [5 * layers, rows, learners + 1])} if form != "dense" else {}
         g.save(made.file(form), {"x": (FLOAT, [rows, width]), **bias}, {"y": (FLOAT, [rows, width])})
