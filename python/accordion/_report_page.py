@@ -31,7 +31,7 @@ p { margin: .4rem 0; } .soft { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: .87rem; margin: .4rem 0; }
 th, td { text-align: left; padding: .28rem .7rem .28rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; color: var(--soft); } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-td:first-child { overflow-wrap: anywhere; }
+td:first-child { overflow-wrap: anywhere; min-width: 9rem; }
 code { font: .93em ui-monospace, "DejaVu Sans Mono", monospace; }
 svg { max-width: 100%; height: auto; display: block; margin: .3rem 0; }
 svg text { font-family: inherit; }
@@ -45,8 +45,8 @@ HISTOGRAM_TITLES = {
     STEPPED: "How many steps rows ran",
     ROUTED: "What part of the rows each expert took",
 }
-# With more sites than this a figure is longer than a page.
-MOST_SITES = 120
+# With more sites than this a figure would not fit a printed page, and becomes several.
+MOST_SITES = 40
 
 
 def _percent(value):
@@ -92,7 +92,9 @@ def _recognised(region):
 def _regions(compiled):
     """What the compiler found in the model, and what it left as it was."""
     if compiled is None:
-        return _section("Recognised", '<p class="soft">No report of the compiler was given (<code>--compile-report</code>).</p>')
+        return _section(
+            "Recognised", '<p class="soft">No report of the compiler was given (<code>--compile-report</code>).</p>'
+        )
     regions = compiled.get("regions", [])
     if not regions:
         return _section("Recognised", "<p>The compiler found no candidate for an adaptive construct in the model.</p>")
@@ -157,7 +159,9 @@ def _distributions(base):
         sites = [site for site in base.sites if site.kind == kind and site.histogram()]
         if sites:
             parts.append(f"<h3>{HISTOGRAM_TITLES[kind]}</h3>")
-            parts += [plots.histograms(sites[i : i + MOST_SITES], f"{kind}{i}", label) for i in range(0, len(sites), MOST_SITES)]
+            parts += [
+                plots.histograms(sites[i : i + MOST_SITES], f"{kind}{i}", label) for i in range(0, len(sites), MOST_SITES)
+            ]
     if ended := exits(base.sites):
         parts += ["<h3>Where runs ended</h3>", plots.exit_bars(ended)]
     return _section("Decisions", *parts) if parts else ""
@@ -170,8 +174,8 @@ def _work(base):
     if known:
         done, avoided = base.flops_done, base.flops_avoided
         parts.append(
-            f"<p>{_flops(done)} done, {_flops(avoided)} avoided: {_percent(avoided / (done + avoided))} of what the sites would "
-            "have computed for every opportunity. What is outside of sites is not counted.</p>"
+            f"<p>{_flops(done)} done, {_flops(avoided)} avoided: {_percent(avoided / (done + avoided))} of what the sites "
+            "would have computed for every opportunity. What is outside of sites is not counted.</p>"
         )
         parts += [plots.flops_bars(known[i : i + MOST_SITES]) for i in range(0, len(known), MOST_SITES)]
     if unknown:
@@ -181,9 +185,15 @@ def _work(base):
 
 def _budgets(stats: Statistics, budgets):
     parts = [f"<h3><code>{escape(name)}</code></h3>{plots.sweep_lines(name, p)}" for name, p in stats.sweeps().items()]
-    parts = ["<p>The time of a run, and the FLOPs of the sites, against each budget that was varied.</p>", *parts] if parts else []
+    parts = (
+        ["<p>The time of a run, and the FLOPs of the sites, against each budget that was varied.</p>", *parts] if parts else []
+    )
     if budgets:
-        spell = lambda b: (f"<code>{escape(b['name'])}</code>", escape(b["type"]), *(_number(b[k]) for k in ("initial", "least", "most")))
+        spell = lambda b: (
+            f"<code>{escape(b['name'])}</code>",
+            escape(b["type"]),
+            *(_number(b[k]) for k in ("initial", "least", "most")),
+        )
         parts.append("<h3>The model's budgets</h3>")
         parts.append(_table(("Budget", "Type", "Initial", "Least", "Most"), map(spell, budgets), numbers=(2, 3, 4)))
     if len(stats.points) > 1:
@@ -214,7 +224,7 @@ def page(stats_json: dict, stats: Statistics, compiled: dict | None, budgets: li
     if base.budgets:
         shown = f"<p>Load, decisions and FLOPs are those of the runs with {_settings(base.budgets)}.</p>\n"
     body = [
-        f"<h1>{escape(title)}</h1>\n<p class=\"soft\">{' · '.join(facts)}</p>\n{shown if len(stats.points) > 1 else ''}",
+        f'<h1>{escape(title)}</h1>\n<p class="soft">{" · ".join(facts)}</p>\n{shown if len(stats.points) > 1 else ""}',
         _tiles(stats, compiled),
         _regions(compiled),
         _loads(base),

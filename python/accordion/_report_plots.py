@@ -6,6 +6,7 @@ import io
 import re
 
 import matplotlib
+import matplotlib.patches
 import matplotlib.ticker
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -142,7 +143,8 @@ def histograms(sites, kind, label) -> str:
             figure, axes = _figure(_rows(len(sites)) + 0.3)
             for i, part in enumerate(parts):
                 for j, value in enumerate(part.values()):
-                    axes.add_patch(matplotlib.patches.Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor=DONE, alpha=value, lw=0))
+                    shade = 0.75 * value  # numbers stay readable on the darkest
+                    axes.add_patch(matplotlib.patches.Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor=DONE, alpha=shade, lw=0))
                     if value >= 0.005 and len(names) <= 16:
                         axes.text(j, i, f"{value * 100:.0f}", ha="center", va="center", fontsize=7)
             axes.set_xlim(-0.5, len(names) - 0.5)

@@ -6,6 +6,7 @@ and counts. Counter 0 of a site counts opportunities, every other how many of th
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from dataclasses import dataclass, field
 
@@ -148,7 +149,7 @@ def read(stats: dict) -> Statistics:
 def exits(sites: list[Site]) -> list[tuple[str, float]]:
     """Where runs ended: at which exit, or behind the last. Empty where exits do not follow each other."""
     chain = [site for site in sites if site.kind == EXITS and site.counts[0]]
-    if not chain or any(later.counts[0] > former.counts[1] for former, later in zip(chain, chain[1:])):
+    if not chain or any(later.counts[0] > former.counts[1] for former, later in itertools.pairwise(chain)):
         return []
     total = chain[0].counts[0]
     ended = [(site.name, (site.counts[0] - site.counts[1]) / total) for site in chain]
