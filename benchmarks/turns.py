@@ -30,7 +30,7 @@ class Worker:
     """`worker.py` with one engine and one model. Whatever it cannot do is a RuntimeError with one line of reason."""
 
     def __init__(self, engine, model, threads, build, python=sys.executable, settings=None):
-        self.engine, self.runs, self.feeds = engine, 1, []
+        self.engine, self.runs, self.feeds, self.failure = engine, 1, [], None
         self._errors = tempfile.TemporaryFile()
         environment = {**os.environ, "PYTHONPATH": str(build / "python")} if engine == "accordion" else None
         command = [python, HERE / "worker.py", engine, model, threads, json.dumps(settings or {})]
@@ -45,6 +45,13 @@ class Worker:
         self.opened = self._answer()["open_s"]
 
     def _answer(self):
+        try:
+            return self._read()
+        except RuntimeError as error:
+            self.failure = str(error)
+            raise
+
+    def _read(self):
         ready, _, _ = select.select([self.process.stdout], [], [], LIMIT)
         line = self.process.stdout.readline() if ready else ""
         if not line:

@@ -138,6 +138,16 @@ class Bench:
                 self._drop(workers.pop((engine, form)))
         return differences
 
+    def _take_turns(self, workers, reasons):
+        """Those that fail on the way are left out, and the others begin again."""
+        while True:
+            try:
+                return take_turns(workers, self.pairs, self.least)
+            except RuntimeError:
+                for cell, worker in [item for item in workers.items() if item[1].failure]:
+                    reasons[cell] = worker.failure
+                    self._drop(workers.pop(cell))
+
     def _drop(self, worker):
         worker.kill()
         self._workers = {key: w for key, w in self._workers.items() if w is not worker}
@@ -157,7 +167,7 @@ class Bench:
         differences = self._check(workers, reasons, family, load)
         before = waiting()
         start = time.monotonic()
-        samples = take_turns(workers, self.pairs, self.least)
+        samples = self._take_turns(workers, reasons)
         busy = None if before is None else (waiting() - before) / (time.monotonic() - start)
         self.failures += [
             {"family": name, "form": form, "load": load, "threads": threads, "engine": engine, "reason": reason}
