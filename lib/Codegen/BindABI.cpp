@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "Codegen/BindBudgets.h"
 #include "Codegen/HostCalls.h"
 #include "Codegen/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -25,7 +26,7 @@ public:
       : module(module), main(main), b(main.getLoc(), module.getContext()),
         pointer(LLVM::LLVMPointerType::get(module.getContext())) {}
 
-  void run();
+  LogicalResult run();
 
 private:
   void bindArguments();
@@ -44,7 +45,7 @@ private:
   Value call;
 };
 
-void Binder::run() {
+LogicalResult Binder::run() {
   main.setName("ac_model_run");
   Block &entry = main.getBody().front();
   call = entry.insertArgument(0u, pointer, main.getLoc());
@@ -53,6 +54,7 @@ void Binder::run() {
   bindConstants();
   bindMemory();
   bindAssertions();
+  LogicalResult isBound = bindBudgets(module, main);
   entry.eraseArguments(1, entry.getNumArguments() - 1);
   auto ioDims = [&](unsigned count, auto get) {
     SmallVector<Attribute> facts;
@@ -67,6 +69,7 @@ void Binder::run() {
   main.removeResAttrsAttr();
   main.setType(b.getFunctionType({pointer}, {b.getI32Type()}));
   main.setPublic();
+  return isBound;
 }
 
 void Binder::bindArguments() {
@@ -289,7 +292,8 @@ struct BindABI : impl::BindABIBase<BindABI> {
         main.emitError("has an argument of type ") << type << ", expected buffers of identity layout";
         return signalPassFailure();
       }
-    Binder(getOperation(), main).run();
+    if (failed(Binder(getOperation(), main).run()))
+      signalPassFailure();
   }
 };
 

@@ -53,6 +53,42 @@ static void describeTensors(llvm::raw_ostream &os, StringRef kind, ArrayAttr ten
   }
 }
 
+/// The shortest text from which the same double is read; `inf` and `-inf` as C writes them.
+static std::string exactText(const llvm::APFloat &number) {
+  if (number.isInfinity())
+    return number.isNegative() ? "-inf" : "inf";
+  SmallString<32> text;
+  for (unsigned digits : {15, 16, 17}) {
+    text.clear();
+    number.toString(text, digits);
+    if (llvm::APFloat(llvm::APFloat::IEEEdouble(), text).bitwiseIsEqual(number))
+      break;
+  }
+  return text.str().str();
+}
+
+static void describeBudgets(llvm::raw_ostream &os, ArrayAttr budgets) {
+  for (auto facts : budgets.getAsRange<DictionaryAttr>()) {
+    bool isFloat = facts.getAs<TypeAttr>("type").getValue().isF32();
+    os << "budget\t" << escape(facts.getAs<StringAttr>("name").getValue()) << '\t' << (isFloat ? "f32" : "i64");
+    for (StringRef number : {"initial", "least", "most"})
+      os << '\t' << exactText(facts.getAs<FloatAttr>(number).getValue());
+    os << '\n';
+  }
+}
+
+static void describeSites(llvm::raw_ostream &os, ArrayAttr sites) {
+  for (auto facts : sites.getAsRange<DictionaryAttr>()) {
+    os << "site\t" << escape(facts.getAs<StringAttr>("name").getValue()) << '\t'
+       << escape(facts.getAs<StringAttr>("kind").getValue()) << '\t';
+    llvm::interleave(
+        llvm::zip_equal(facts.getAs<ArrayAttr>("counters").getAsValueRange<StringAttr>(),
+                        facts.getAs<DenseI64ArrayAttr>("flops").asArrayRef()),
+        os, [&](auto counter) { os << escape(std::get<0>(counter)) << ':' << std::get<1>(counter); }, ",");
+    os << '\n';
+  }
+}
+
 std::string mlir::ac::describeModel(ModuleOp module, const TargetInfo &target, uint64_t weightBytes,
                                     uint64_t weightHash) {
   std::string text;
@@ -68,6 +104,10 @@ std::string mlir::ac::describeModel(ModuleOp module, const TargetInfo &target, u
     describeTensors(os, "input", inputs);
   if (auto outputs = module->getAttrOfType<ArrayAttr>("ac.outputs"))
     describeTensors(os, "output", outputs);
+  if (auto budgets = module->getAttrOfType<ArrayAttr>("ac.budgets"))
+    describeBudgets(os, budgets);
+  if (auto sites = module->getAttrOfType<ArrayAttr>("ac.counters"))
+    describeSites(os, sites);
   return text;
 }
 

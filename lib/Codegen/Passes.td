@@ -16,6 +16,10 @@ def BindABI : Pass<"ac-bind-abi", "::mlir::ModuleOp"> {
     from the call, results are written to buffers that the host gives (without a copy where a result is a buffer of its
     own), `memref.alloc` and `memref.dealloc` use the arena of the run, assertions end the run with their message, and
     constants become views of the weights. The constants and their offsets stay on the module as `ac.weights`.
+
+    `ac.read_budget` becomes a load from the call's table of budgets, once at the entry, and `ac.count` an addition to its
+    table of counters. What the tables hold stands on the module as `ac.budgets` and `ac.counters`. Operations with one
+    name that disagree in range, initial value or type, or in kind, names or costs of the counters, are errors.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];

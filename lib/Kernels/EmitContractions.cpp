@@ -9,8 +9,10 @@
 // panels of `tile_vectors` vectors of columns and into chunks of rows; a task is one chunk of one panel. Inside, a tile
 // of `tile_rows` x `tile_vectors` accumulators stays in registers over the whole inner dimension: each step loads one
 // row of the panel and broadcasts one element of each row of the lhs. The rows left over at the end of a chunk have
-// tiles of exactly their number, chosen by `scf.index_switch`: no row is computed that is not needed. The epilogue runs
-// on the accumulators before they are stored.
+// tiles of exactly their number, and the columns left over in the last panel tiles of no more vectors than they fill: no
+// row and no vector is computed that is not needed. The epilogue runs on the accumulators before they are stored.
+//
+// Rows that stand apart cost nothing: a tile looks up where its rows are once, before it walks along them.
 //
 // The kernel is a function of its own whose operands are buffers of dynamic size: one serves all products with the same
 // epilogue, whatever their shapes.
@@ -47,7 +49,15 @@ private:
   std::string fingerprint(ValueRange operands, ArrayRef<Operation *> constants);
   struct Tile {
     Value batch, lhsBatch, rhsBatch, panel, column; // column: first column of the panel
+    unsigned vectors;                               // of columns that are computed
+    bool masked;                                    // whether the last of them may be partly outside
   };
+  /// What the columns that fill no whole panel need.
+  struct Remainder {
+    bool mayBeWhole = true;          // there may be whole panels
+    SmallVector<unsigned> vectors;   // numbers of vectors that cover what is left, smallest first; empty: nothing is left
+  };
+  Remainder remainder();
 
   Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
   Value addIndex(Value a, int64_t constant) { return constant ? arith::AddIOp::create(b, a, index(constant)) : a; }
@@ -58,10 +68,25 @@ private:
   bool alongColumns(AffineMap map) {
     return map.getNumResults() && map.getResult(map.getNumResults() - 1) == b.getAffineDimExpr(2);
   }
-  void emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd, bool masked);
-  void emitTile(const Tile &tile, Value row, unsigned numRows, bool masked);
-  Value loadRhs(const Tile &tile, Value k, unsigned vector, bool masked);
-  Value epilogue(Value sum, const Tile &tile, Value row, unsigned vector, bool masked);
+  /// Matrix coordinates in the order of the operand's dimensions.
+  SmallVector<Value> ordered(std::optional<ArrayRef<int64_t>> order, ArrayRef<Value> coordinates) {
+    return order ? llvm::map_to_vector(*order, [&](int64_t dim) { return coordinates[dim]; })
+                 : llvm::to_vector(coordinates);
+  }
+  Value dimOf(Value buffer, std::optional<ArrayRef<int64_t>> order, int64_t matrixDim) {
+    return memref::DimOp::create(b, buffer, ContractOp::dimOf(order, matrixDim));
+  }
+  /// Rows of the product, which may be a part of the lhs's or the result's.
+  Value numRowsOf(Value lhsPlaces, Value resultPlaces) {
+    if (lhsPlaces || resultPlaces)
+      return memref::DimOp::create(b, lhsPlaces ? lhsPlaces : resultPlaces, 0);
+    return dimOf(result, op.getOutOrder(), 1);
+  }
+  void emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value columnsLeft);
+  void emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
+  void emitTile(const Tile &tile, Value row, unsigned numRows);
+  Value loadRhs(const Tile &tile, Value k, unsigned vector);
+  Value epilogue(Value sum, const Tile &tile, Value row, unsigned vector);
   Value loadVector(Value buffer, ValueRange indices, VectorType type, unsigned vector, bool masked);
 
   ContractOp op;
@@ -71,6 +96,7 @@ private:
   bool hasMasks;
   VectorType vectorType, maskType;
   Value lhs, rhs, result;
+  Value lhsRows, outRows; // places of rows, or null
   SmallVector<Value> extras;
   SmallVector<Value> masks; // per vector of the panel at hand
   IRMapping inside;         // what the epilogue captures, in the kernel
@@ -122,7 +148,13 @@ std::string ContractEmitter::fingerprint(ValueRange operands, ArrayRef<Operation
   llvm::raw_string_ostream os(text);
   for (Type type : operands.getTypes())
     os << type << ";";
-  os << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked());
+  os << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked()) << bool(op.getAccumulate())
+     << bool(op.getLhsRows()) << bool(op.getOutRows());
+  for (DenseI64ArrayAttr order : {op.getLhsOrderAttr(), op.getRhsOrderAttr(), op.getOutOrderAttr()})
+    os << order << ";";
+  Remainder left = remainder();
+  os << left.mayBeWhole;
+  llvm::interleaveComma(left.vectors, os);
   // Values of the epilogue are numbered in order: arguments, what is captured, constants, results.
   DenseMap<Value, unsigned> numbers;
   auto number = [&](Value value) { return numbers.try_emplace(value, numbers.size()).first->second; };
@@ -151,6 +183,9 @@ void ContractEmitter::emit(llvm::StringMap<func::FuncOp> &kernels) {
     Value buffer = alongColumns(map) ? withUnitStride(extra) : extra;
     operands.push_back(makeDynamic(buffer, 0));
   }
+  for (Value places : {op.getLhsRows(), op.getOutRows()})
+    if (places)
+      operands.push_back(makeDynamic(places, 0));
   // The epilogue may capture scalars: constants are made again in the kernel, others are handed over.
   llvm::SetVector<Value> used;
   getUsedValuesDefinedAbove(op.getEpilogue(), used);
@@ -165,8 +200,8 @@ void ContractEmitter::emit(llvm::StringMap<func::FuncOp> &kernels) {
   operands.append(captured);
 
   int64_t panelSize = lanes * vectors, chunkRows = rows * kTilesPerTask;
-  Value batches = memref::DimOp::create(b, result, 0), numRows = memref::DimOp::create(b, result, 1),
-        numColumns = memref::DimOp::create(b, result, 2), depth = memref::DimOp::create(b, lhs, 2);
+  Value batches = dimOf(result, op.getOutOrder(), 0), numRows = numRowsOf(op.getLhsRows(), op.getOutRows()),
+        numColumns = dimOf(result, op.getOutOrder(), 2), depth = dimOf(lhs, op.getLhsOrder(), 2);
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
         chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
   Value tasks = arith::MulIOp::create(b, arith::MulIOp::create(b, batches, panels), chunks);
@@ -199,13 +234,20 @@ void ContractEmitter::emitKernel(func::FuncOp kernel, ValueRange captured, Array
   auto arguments = kernel.getArguments();
   lhs = arguments[0], rhs = arguments[1], result = arguments[2];
   extras.assign(arguments.begin() + 3, arguments.begin() + 3 + op.getExtras().size());
-  for (auto [value, argument] : llvm::zip(captured, arguments.drop_front(3 + extras.size())))
+  arguments = arguments.drop_front(3 + extras.size());
+  for (auto [given, places] : {std::pair{op.getLhsRows(), &lhsRows}, std::pair{op.getOutRows(), &outRows}}) {
+    if (!given)
+      continue;
+    *places = arguments.front();
+    arguments = arguments.drop_front();
+  }
+  for (auto [value, argument] : llvm::zip(captured, arguments))
     inside.map(value, argument);
   for (Operation *constant : constants)
     b.clone(*constant, inside);
-  Value begin = arguments[arguments.size() - 2], end = arguments[arguments.size() - 1];
+  Value begin = kernel.getArguments().drop_back().back(), end = kernel.getArguments().back();
   int64_t panelSize = lanes * vectors, chunkRows = rows * kTilesPerTask;
-  Value numRows = memref::DimOp::create(b, result, 1), numColumns = memref::DimOp::create(b, result, 2);
+  Value numRows = numRowsOf(lhsRows, outRows), numColumns = dimOf(result, op.getOutOrder(), 2);
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
         chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
   auto loop = scf::ForOp::create(b, begin, end, index(1));
@@ -223,22 +265,61 @@ void ContractEmitter::emitKernel(func::FuncOp kernel, ValueRange captured, Array
   Value rowBegin = arith::MulIOp::create(b, chunk, index(chunkRows));
   Value rowEnd = arith::MinSIOp::create(b, numRows, addIndex(rowBegin, chunkRows));
   Value columnsLeft = arith::SubIOp::create(b, numColumns, tile.column);
-  for (unsigned v = 0; v < vectors; ++v)
-    masks.push_back(vector::CreateMaskOp::create(
-        b, maskType, ValueRange{arith::SubIOp::create(b, columnsLeft, index(v * lanes)).getResult()}));
-  if (hasMasks) {
-    emitRowBlocks(tile, rowBegin, rowEnd, /*masked=*/true);
-    return;
-  }
-  Value full = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, columnsLeft, index(panelSize));
-  auto choice = scf::IfOp::create(b, full, /*withElseRegion=*/true);
-  b.setInsertionPointToStart(choice.thenBlock());
-  emitRowBlocks(tile, rowBegin, rowEnd, /*masked=*/false);
-  b.setInsertionPointToStart(choice.elseBlock());
-  emitRowBlocks(tile, rowBegin, rowEnd, /*masked=*/true);
+  emitPanel(tile, rowBegin, rowEnd, columnsLeft);
 }
 
-void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd, bool masked) {
+ContractEmitter::Remainder ContractEmitter::remainder() {
+  int64_t panelSize = lanes * vectors;
+  int64_t columns = cast<MemRefType>(op.getInit().getType()).getDimSize(ContractOp::dimOf(op.getOutOrder(), 2));
+  if (!ShapedType::isDynamic(columns)) {
+    Remainder left{columns >= panelSize, {}};
+    if (columns % panelSize)
+      left.vectors.push_back(llvm::divideCeil(columns % panelSize, lanes));
+    return left;
+  }
+  // Not known: halves of the panel, down to one vector. Where masks are cheap, whole panels are the last of them too.
+  Remainder left{!hasMasks, {}};
+  for (unsigned few = 1; few < vectors; few *= 2)
+    left.vectors.push_back(few);
+  left.vectors.push_back(vectors);
+  return left;
+}
+
+/// Chooses how many vectors of the panel are computed.
+void ContractEmitter::emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value columnsLeft) {
+  OpBuilder::InsertionGuard guard(b);
+  Remainder left = remainder();
+  auto ifColumns = [&](arith::CmpIPredicate predicate, int64_t count) {
+    Value holds = arith::CmpIOp::create(b, predicate, columnsLeft, index(count));
+    auto choice = scf::IfOp::create(b, holds, /*withElseRegion=*/true);
+    b.setInsertionPointToStart(choice.thenBlock());
+    return choice;
+  };
+  tile.masked = false;
+  tile.vectors = vectors;
+  if (left.vectors.empty())
+    return emitRowBlocks(tile, rowBegin, rowEnd);
+  if (left.mayBeWhole) {
+    auto choice = ifColumns(arith::CmpIPredicate::sge, lanes * vectors);
+    emitRowBlocks(tile, rowBegin, rowEnd);
+    b.setInsertionPointToStart(choice.elseBlock());
+  }
+  tile.masked = true;
+  masks.clear();
+  for (unsigned v = 0; v < left.vectors.back(); ++v)
+    masks.push_back(vector::CreateMaskOp::create(
+        b, maskType, ValueRange{arith::SubIOp::create(b, columnsLeft, index(v * lanes)).getResult()}));
+  for (unsigned few : ArrayRef(left.vectors).drop_back()) {
+    tile.vectors = few;
+    auto choice = ifColumns(arith::CmpIPredicate::sle, lanes * few);
+    emitRowBlocks(tile, rowBegin, rowEnd);
+    b.setInsertionPointToStart(choice.elseBlock());
+  }
+  tile.vectors = left.vectors.back();
+  emitRowBlocks(tile, rowBegin, rowEnd);
+}
+
+void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd) {
   Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
   Value left = arith::RemUIOp::create(b, count, index(rows));
   Value fullEnd = arith::SubIOp::create(b, rowEnd, left);
@@ -246,7 +327,7 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(loop.getBody()->getTerminator());
-    emitTile(tile, loop.getInductionVar(), rows, masked);
+    emitTile(tile, loop.getInductionVar(), rows);
   }
   if (rows == 1)
     return;
@@ -255,7 +336,7 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
   OpBuilder::InsertionGuard guard(b);
   for (auto [i, numRows] : llvm::enumerate(cases)) {
     b.createBlock(&remainder.getCaseRegions()[i]);
-    emitTile(tile, fullEnd, numRows, masked);
+    emitTile(tile, fullEnd, numRows);
     scf::YieldOp::create(b);
   }
   b.createBlock(&remainder.getDefaultRegion());
@@ -269,28 +350,36 @@ Value ContractEmitter::loadVector(Value buffer, ValueRange indices, VectorType t
   return vector::MaskedLoadOp::create(b, type, buffer, indices, masks[vector], zero);
 }
 
-Value ContractEmitter::loadRhs(const Tile &tile, Value k, unsigned vector, bool masked) {
+Value ContractEmitter::loadRhs(const Tile &tile, Value k, unsigned vector) {
   // The padding of a packed panel is zero: no mask is needed.
   if (op.getPacked())
     return loadVector(rhs, {tile.rhsBatch, tile.panel, k, index(vector * lanes)}, vectorType, vector, false);
-  return loadVector(rhs, {tile.rhsBatch, k, addIndex(tile.column, vector * lanes)}, vectorType, vector, masked);
+  return loadVector(rhs, ordered(op.getRhsOrder(), {tile.rhsBatch, k, addIndex(tile.column, vector * lanes)}),
+                    vectorType, vector, tile.masked);
 }
 
-void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, bool masked) {
+void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows) {
   Value zero = arith::ConstantOp::create(b, DenseElementsAttr::get(vectorType, b.getZeroAttr(element)));
-  Value depth = memref::DimOp::create(b, lhs, 2);
-  SmallVector<Value> rowIndex;
-  for (unsigned r = 0; r < numRows; ++r)
+  Value depth = dimOf(lhs, op.getLhsOrder(), 2);
+  unsigned vectors = tile.vectors;
+  SmallVector<Value> rowIndex, lhsRow, outRow;
+  for (unsigned r = 0; r < numRows; ++r) {
     rowIndex.push_back(addIndex(row, r));
+    auto place = [&](Value places) -> Value {
+      return places ? memref::LoadOp::create(b, places, rowIndex[r]).getResult() : rowIndex[r];
+    };
+    lhsRow.push_back(place(lhsRows));
+    outRow.push_back(place(outRows));
+  }
   // With few rows the chain of dependent additions is what takes time: two interleaved sums halve it.
   unsigned sums = numRows * vectors <= 8 ? 2 : 1;
   unsigned perSum = numRows * vectors;
   auto step = [&](Value k, MutableArrayRef<Value> sum) {
     SmallVector<Value> panelRow;
     for (unsigned v = 0; v < vectors; ++v)
-      panelRow.push_back(loadRhs(tile, k, v, masked));
+      panelRow.push_back(loadRhs(tile, k, v));
     for (unsigned r = 0; r < numRows; ++r) {
-      Value scalar = memref::LoadOp::create(b, lhs, ValueRange{tile.lhsBatch, rowIndex[r], k});
+      Value scalar = memref::LoadOp::create(b, lhs, ordered(op.getLhsOrder(), {tile.lhsBatch, lhsRow[r], k}));
       Value broadcast = vector::BroadcastOp::create(b, vectorType, scalar);
       for (unsigned v = 0; v < vectors; ++v)
         sum[r * vectors + v] = vector::FMAOp::create(b, broadcast, panelRow[v], sum[r * vectors + v]);
@@ -320,9 +409,12 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, bo
   }
   for (unsigned r = 0; r < numRows; ++r) {
     for (unsigned v = 0; v < vectors; ++v) {
-      Value value = epilogue(sum[r * vectors + v], tile, rowIndex[r], v, masked);
-      SmallVector<Value> position{tile.batch, rowIndex[r], addIndex(tile.column, v * lanes)};
-      if (masked)
+      Value value = epilogue(sum[r * vectors + v], tile, rowIndex[r], v);
+      SmallVector<Value> position =
+          ordered(op.getOutOrder(), {tile.batch, outRow[r], addIndex(tile.column, v * lanes)});
+      if (op.getAccumulate())
+        value = arith::AddFOp::create(b, loadVector(result, position, vectorType, v, tile.masked), value);
+      if (tile.masked)
         vector::MaskedStoreOp::create(b, result, position, masks[v], value);
       else
         vector::StoreOp::create(b, value, result, position);
@@ -331,7 +423,7 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, bo
 }
 
 /// Runs the epilogue's scalar operations on vectors.
-Value ContractEmitter::epilogue(Value sum, const Tile &tile, Value row, unsigned vector, bool masked) {
+Value ContractEmitter::epilogue(Value sum, const Tile &tile, Value row, unsigned vector) {
   Block *body = op.getEpilogueBody();
   IRMapping mapping = inside;
   mapping.map(body->getArgument(0), sum);
@@ -346,7 +438,7 @@ Value ContractEmitter::epilogue(Value sum, const Tile &tile, Value row, unsigned
           b, b.getLoc(), AffineMap::get(3, 0, expr),
           {OpFoldResult(tile.batch), OpFoldResult(row), OpFoldResult(column)}));
     Value loaded = alongColumns(map)
-                       ? loadVector(extra, indices, vectorOf(scalar), vector, masked)
+                       ? loadVector(extra, indices, vectorOf(scalar), vector, tile.masked)
                        : vector::BroadcastOp::create(b, vectorOf(scalar),
                                                      memref::LoadOp::create(b, extra, indices).getResult());
     mapping.map(body->getArgument(i + 1), loaded);

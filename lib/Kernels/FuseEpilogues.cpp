@@ -71,6 +71,9 @@ std::optional<View> findContract(Value value) {
     if (!op->hasOneUse())
       return std::nullopt;
     if (auto contract = dyn_cast<ContractOp>(op)) {
+      // What is written to places, or added, is not the element that the user sees.
+      if (contract.readsInit() || contract.getOutOrder())
+        return std::nullopt;
       View view{contract, {{0, 1, 0}, {1, 2, 1}, {2, 3, 2}}};
       for (Operation *step : llvm::reverse(chain)) {
         bool ok = isa<tensor::CastOp>(step) ||
@@ -197,8 +200,10 @@ LogicalResult fuse(linalg::GenericOp op, IRRewriter &rewriter) {
     }
     auto fused = ContractOp::create(
         rewriter, rewriter.getFusedLoc({contract.getLoc(), op.getLoc()}), contract->getResultTypes(),
-        contract.getLhs(), contract.getRhs(), extras, contract.getInit(), contract.getLhsBatchAttr(),
-        contract.getRhsBatchAttr(), rewriter.getAffineMapArrayAttr(maps), contract.getPackedAttr());
+        contract.getLhs(), contract.getRhs(), extras, contract.getLhsRows(), contract.getOutRows(), contract.getInit(),
+        contract.getLhsBatchAttr(), contract.getRhsBatchAttr(), rewriter.getAffineMapArrayAttr(maps),
+        contract.getLhsOrderAttr(), contract.getRhsOrderAttr(), contract.getOutOrderAttr(), contract.getPackedAttr(),
+        contract.getAccumulateAttr());
     // Epilogue: the old one, then the elementwise body on what it yields.
     fused.getEpilogue().takeBody(contract.getEpilogue());
     Block *body = fused.getEpilogueBody();

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // On tensors, run by the kernels stage: fold-transposes to prepack-weights. On buffers, run by the codegen stage:
-// emit-contractions and emit-loops.
+// emit-contractions, emit-row-moves and emit-loops.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KERNELS_PASSES
@@ -43,6 +43,16 @@ def FuseEpilogues : Pass<"ac-fuse-epilogues", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def FuseRowMoves : Pass<"ac-fuse-row-moves", "::mlir::ModuleOp"> {
+  let summary = "Let products read and write rows where they are";
+  let description = [{
+    An `ac.contract` whose lhs is an `ac.gather_rows` reads the source by `lhs_rows`, and one whose only user is an
+    `ac.scatter_rows` writes its destination by `out_rows`, directly or through reshapes that add and remove dimensions
+    of one. Leaves gathers with other users for those, and scatters of anything but a product.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def PrepackWeights : Pass<"ac-prepack-weights", "::mlir::ModuleOp"> {
   let summary = "Lay constant right-hand sides of matrix products out in panels";
   let description = [{
@@ -63,6 +73,16 @@ def EmitContractions : Pass<"ac-emit-contractions", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];
+}
+
+def EmitRowMoves : Pass<"ac-emit-row-moves", "::mlir::ModuleOp"> {
+  let summary = "Emit loops for gathers and scatters of rows on buffers";
+  let description = [{
+    Each `ac.gather_rows` and `ac.scatter_rows` on buffers becomes an `ac.parallel` over rows around a loop along the
+    row. No row is written twice, so ranges are independent. Leaves those on tensors alone.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
 }
 
 def EmitLoops : Pass<"ac-emit-loops", "::mlir::ModuleOp"> {

@@ -39,7 +39,7 @@ struct PrepackWeights : impl::PrepackWeightsBase<PrepackWeights> {
     TargetInfo target = TargetInfo::of(getOperation());
     DenseMap<std::pair<Operation *, Attribute>, Value> done;
     getOperation().walk([&](ContractOp op) {
-      if (op.getPacked())
+      if (op.getPacked() || op.getRhsOrder())
         return;
       // Constants arrive through reshapes that add the batch dimension.
       Value source = op.getRhs();

@@ -16,6 +16,7 @@ const LoweringTable &mlir::ac::getLoweringTable() {
     populateActivationLowerings(table);
     populateArithmeticLowerings(table);
     populateAttentionLowerings(table);
+    populateBudgetLowerings(table);
     populateCastLowerings(table);
     populateComparisonLowerings(table);
     populateConstantLowerings(table);
@@ -33,6 +34,7 @@ const LoweringTable &mlir::ac::getLoweringTable() {
     populateRecurrentLowerings(table);
     populateReductionLowerings(table);
     populateResizeLowerings(table);
+    populateRowSumLowerings(table);
     populateScatterLowerings(table);
     populateSequenceLowerings(table);
     populateShapeLowerings(table);

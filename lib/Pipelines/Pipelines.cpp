@@ -31,7 +31,9 @@ static void addCleanup(OpPassManager &pm) {
 
 void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
   pm.addPass(createRaiseStackedRows());
+  pm.addPass(createRaiseGatheredRows());
   pm.addPass(createRaiseMaskedRows());
+  pm.addPass(createRaiseRowSums());
 }
 
 void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {
@@ -53,6 +55,8 @@ void mlir::ac::buildKernelsPipeline(OpPassManager &pm) {
   addCleanup(pm);
   // Epilogues take what elementwise fusion has gathered: bias, activation and residual are then one operation.
   pm.addPass(createFuseEpilogues());
+  // Behind a gather or in front of a scatter there is only the product by now.
+  pm.addPass(createFuseRowMoves());
   pm.addPass(createPrepackWeights());
   addCleanup(pm);
 }
@@ -82,6 +86,7 @@ void mlir::ac::buildCodegenPipeline(OpPassManager &pm) {
   // Contractions may need copies of their operands, whose memory is then the arena's.
   pm.addPass(createEmitContractions());
   pm.addPass(createBindABI());
+  pm.addPass(createEmitRowMoves());
   pm.addPass(createEmitLoops());
   pm.addPass(createResolveExpandShapes());
   pm.addPass(memref::createExpandStridedMetadataPass());

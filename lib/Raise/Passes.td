@@ -15,13 +15,39 @@ def RaiseMaskedRows : Pass<"ac-raise-masked-rows", "::mlir::ModuleOp"> {
     `mask * f(x)`, where the mask has one value for a row and can be exactly zero by how it is made (a comparison, a
     one-hot code, a scatter into zeros), becomes `mask * (ac.masked_rows mask rows(x) { f })`. `f` is grown backwards
     from the product: operations that treat rows independently and are used by nothing else. It must hold a matrix
-    product. `Where(mask, f(x), y)` is treated in the same way, whatever `y` is.
+    product. `Where(mask, f(x), y)` becomes `ac.masked_rows mask rows(x) otherwise(y) { f }`, whatever `y` is.
 
     Leaves alone soft masks, computations with other users, and masks that broadcast over rows. A remark tells for each
     candidate what it became or what was in the way.
   }];
   let options = [Option<"dense", "dense", "bool", "false",
                         "Ask for the reference lowering of what is found: every row computed, then selected">];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
+def RaiseGatheredRows : Pass<"ac-raise-gathered-rows", "::mlir::ModuleOp"> {
+  let summary = "Find rows that are picked by NonZero, computed, and put back";
+  let description = [{
+    `ScatterND(y, i, f(Gather(x, i)), add)` with `i = NonZero(chosen)` becomes `y + ac.masked_rows chosen rows(x) { f }`;
+    without `add`, `y` is what other rows are. ScatterElements along rows is the same with its indices expanded. Choices may
+    come in slots, `chosen[slot, row]`, with a weight for each picked by GatherND.
+
+    Leaves alone rows that are picked by more than a slot and a row, computations that mix rows, and those without a matrix
+    product. A remark tells for each candidate what it became or what was in the way.
+  }];
+  let options = [Option<"dense", "dense", "bool", "false",
+                        "Ask for the reference lowering of what is found: every row computed, then selected">];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
+def RaiseRowSums : Pass<"ac-raise-row-sums", "::mlir::ModuleOp"> {
+  let summary = "Name sums of masked rows: learner chains and expert dispatch";
+  let description = [{
+    A sum of `ac.masked_rows`, each alone or multiplied by its mask, becomes one operation. Where the masks compare one
+    count for each row with consecutive constants it is `ac.learner_chain`, and what else is added is its residual; else
+    it is `ac.moe_dispatch`, whose weights are the masks side by side. One term that is multiplied by its mask is a dispatch
+    to one expert.
+  }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
 

@@ -37,13 +37,6 @@ std::optional<int64_t> singleAxis(Operation *op, int64_t rank) {
   return axis && *axis >= 0 && *axis < rank ? axis : std::nullopt;
 }
 
-bool isZero(Value value) {
-  auto *definition = value.getDefiningOp();
-  auto dense = definition ? definition->getAttrOfType<DenseElementsAttr>("value") : DenseElementsAttr();
-  return dense && operatorOf(definition) == "Constant" && dense.isSplat() && isa<FloatType>(dense.getElementType()) &&
-         dense.getSplatValue<APFloat>().isZero() && cast<RankedTensorType>(value.getType()).getNumElements() == 1;
-}
-
 /// Whether a matrix product is among what makes this value and nothing else.
 bool holdsProduct(Value value, int depth = 24) {
   Operation *op = value.getDefiningOp();
@@ -56,19 +49,6 @@ bool holdsProduct(Value value, int depth = 24) {
 
 struct RaiseStackedRows : impl::RaiseStackedRowsBase<RaiseStackedRows> {
   using Base::Base;
-
-  static Value make(OpBuilder &b, Location loc, StringRef name, Type type, ValueRange operands,
-                    ArrayRef<NamedAttribute> attributes = {}) {
-    OperationState state(loc, ("onnx." + name).str());
-    state.addTypes(type);
-    state.addOperands(operands);
-    state.addAttributes(attributes);
-    return b.create(state)->getResult(0);
-  }
-  static Value makeIndex(OpBuilder &b, Location loc, ArrayRef<int64_t> shape, int64_t value) {
-    auto type = RankedTensorType::get(shape, b.getI64Type());
-    return make(b, loc, "Constant", type, {}, b.getNamedAttr("value", DenseElementsAttr::get(type, {value})));
-  }
 
   void raise(Operation *sum) {
     Operation *masking = sum->getOperand(0).getDefiningOp();
@@ -133,7 +113,7 @@ struct RaiseStackedRows : impl::RaiseStackedRowsBase<RaiseStackedRows> {
     Value total;
     for (auto [n, answer] : llvm::enumerate(answers)) {
       Location loc = masking->getLoc();
-      Value own = make(b, loc, "Gather", rowType, {mask, makeIndex(b, loc, {}, n)}, gatherAxis);
+      Value own = make(b, loc, "Gather", rowType, {mask, makeInts(b, loc, {}, static_cast<int64_t>(n))}, gatherAxis);
       Value term = isWhere ? make(b, loc, "Where", answer.getType(), {own, answer, masking->getOperand(2)})
                            : make(b, loc, "Mul", answer.getType(), {answer, own});
       total = total ? make(b, sum->getLoc(), "Add", term.getType(), {total, term}) : term;
@@ -141,7 +121,7 @@ struct RaiseStackedRows : impl::RaiseStackedRowsBase<RaiseStackedRows> {
     auto keep = sum->getAttrOfType<IntegerAttr>("keepdims");
     if (!keep || keep.getInt())
       total = make(b, sum->getLoc(), "Unsqueeze", sum->getResult(0).getType(),
-                   {total, makeIndex(b, sum->getLoc(), {1}, *axis)});
+                   {total, makeInts(b, sum->getLoc(), {1}, *axis)});
     sum->emitRemark("became a sum of ") << count << " masked terms";
     sum->getResult(0).replaceAllUsesWith(total);
     sum->erase();

@@ -9,9 +9,9 @@ neither numpy, nor onnx, nor the compiler.
 """
 
 from accordion._ac import Error
-from accordion._session import Session, Value, load
+from accordion._session import Budget, Session, Site, Value, load
 
-__all__ = ["Error", "Session", "Value", "compile", "load"]
+__all__ = ["Budget", "Error", "Session", "Site", "Value", "compile", "load"]
 __version__ = "0.1.0"
 
 

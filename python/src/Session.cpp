@@ -11,121 +11,22 @@
 // takes an `AcRun` from the session's store, so that a run with shapes seen before allocates nothing but its outputs.
 //
 //===----------------------------------------------------------------------===//
-#include "ac/Runtime/Runtime.h"
+#include "View.h"
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
+#include <unordered_map>
 #include <vector>
 
-namespace nb = nanobind;
-
 namespace {
-
-PyObject *errorType = nullptr;
-
-[[noreturn]] void raise(const std::string &text) {
-  PyErr_SetString(errorType, text.c_str());
-  throw nb::python_error();
-}
-
-void check(AcStatus status) {
-  if (status != AC_OK)
-    raise(ac_last_error());
-}
-
-/// The runtime's type for a buffer's format and item size, if it has one. Formats are those of Python's `struct`.
-std::optional<AcType> typeOfBuffer(const Py_buffer &buffer) {
-  const char *format = buffer.format ? buffer.format : "B";
-  if (*format == '@' || *format == '=' || *format == '<')
-    ++format;
-  if (format[0] == 0 || format[1] != 0)
-    return std::nullopt;
-  auto integer = [&](bool isSigned) -> std::optional<AcType> {
-    switch (buffer.itemsize) {
-    case 1: return isSigned ? AC_TYPE_I8 : AC_TYPE_U8;
-    case 2: return isSigned ? AC_TYPE_I16 : AC_TYPE_U16;
-    case 4: return isSigned ? AC_TYPE_I32 : AC_TYPE_U32;
-    case 8: return isSigned ? AC_TYPE_I64 : AC_TYPE_U64;
-    }
-    return std::nullopt;
-  };
-  switch (*format) {
-  case '?': return AC_TYPE_BOOL;
-  case 'e': return AC_TYPE_F16;
-  case 'f': return AC_TYPE_F32;
-  case 'd': return AC_TYPE_F64;
-  case 'b': case 'h': case 'i': case 'l': case 'q': return integer(true);
-  case 'B': case 'H': case 'I': case 'L': case 'Q': return integer(false);
-  }
-  return std::nullopt;
-}
-
-/// A view of an array's memory for as long as the object lives.
-class View {
-public:
-  View() = default;
-  View(const View &) = delete;
-  ~View() { release(); }
-
-  /// Looks at `object` as a contiguous array; `writable` is for arrays that we made.
-  void acquire(nb::handle object, bool writable, const std::string &what) {
-    owner = nb::borrow(object);
-    if (!tryBuffer(writable)) {
-      // Not an array, not contiguous, or of a type that the buffer protocol cannot tell: numpy makes it one. Its
-      // `asarray` keeps scalars of rank 0, where `ascontiguousarray` would not.
-      nb::object numpy = nb::module_::import_("numpy");
-      owner = numpy.attr("asarray")(owner, nb::arg("order") = "C");
-      if (typeName() == "bfloat16") {
-        isBFloat = true;
-        owner = owner.attr("view")(numpy.attr("uint16"));
-      }
-      if (!tryBuffer(writable))
-        raise(what + " has elements of type `" + typeName() + "`, which no model takes");
-    }
-    std::optional<AcType> found = isBFloat ? AC_TYPE_BF16 : typeOfBuffer(buffer);
-    if (!found)
-      raise(what + " has elements of type `" + typeName() + "`, which no model takes");
-    type = *found;
-    dims.assign(buffer.shape, buffer.shape + buffer.ndim);
-  }
-
-  void *data() const { return buffer.buf; }
-  size_t bytes() const { return static_cast<size_t>(buffer.len); }
-  AcTensor tensor() const { return {buffer.buf, type, static_cast<int32_t>(dims.size()), dims.data()}; }
-
-private:
-  std::string typeName() const {
-    nb::object dtype = owner.attr("dtype");
-    return nb::str(dtype).c_str();
-  }
-  bool tryBuffer(bool writable) {
-    release();
-    int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
-    held = PyObject_GetBuffer(owner.ptr(), &buffer, flags) == 0;
-    if (!held)
-      PyErr_Clear();
-    else if (!isBFloat && !typeOfBuffer(buffer))
-      release();
-    return held;
-  }
-  void release() {
-    if (held)
-      PyBuffer_Release(&buffer);
-    held = false;
-  }
-
-  nb::object owner;
-  Py_buffer buffer{};
-  bool held = false, isBFloat = false;
-  AcType type = AC_TYPE_F32;
-  std::vector<int64_t> dims;
-};
 
 /// What a person sees of an input or output: name, element type, and dimensions as numbers, names or None.
 struct Value {
@@ -149,6 +50,16 @@ public:
       inputs.push_back(describe(ac_model_input, i));
     for (int32_t i = 0; i < ac_model_num_outputs(model); ++i)
       outputs.push_back(describe(ac_model_output, i));
+    for (int32_t i = 0; i < ac_model_num_budgets(model); ++i) {
+      AcBudgetInfo info;
+      check(ac_model_budget(model, i, &info));
+      budgets.push_back({info, info.initial});
+    }
+    for (int32_t i = 0; i < ac_model_num_sites(model); ++i) {
+      AcSiteInfo info;
+      check(ac_model_site(model, i, &info));
+      sites.push_back(info);
+    }
     empty = nb::module_::import_("numpy").attr("empty");
   }
 
@@ -159,7 +70,8 @@ public:
       ac_model_close(model);
   }
 
-  nb::list run(std::optional<std::vector<std::string>> names, nb::dict feeds) {
+  nb::list run(std::optional<std::vector<std::string>> names, nb::dict feeds, std::optional<nb::dict> once) {
+    Forget forget{*this};
     std::vector<size_t> wanted = select(names);
     std::unique_ptr<View[]> views(new View[inputs.size()]);
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -172,6 +84,7 @@ public:
       refuseUnknown(feeds);
 
     Lease lease(*this);
+    setBudgets(lease.run, once);
     for (size_t i = 0; i < inputs.size(); ++i) {
       AcTensor tensor = views[i].tensor();
       check(ac_run_set_input(lease.run, static_cast<int32_t>(i), &tensor));
@@ -187,14 +100,19 @@ public:
     }
     AcStatus status;
     std::string message;
+    double seconds;
     {
       nb::gil_scoped_release unlocked;
+      auto began = std::chrono::steady_clock::now();
       status = ac_run_execute(lease.run);
+      seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
       if (status != AC_OK)
         message = ac_last_error();
     }
     if (status != AC_OK)
       raise(message);
+    keepStats(lease.run, seconds);
+    forget.wanted = false;
 
     nb::list result;
     for (size_t i : wanted) {
@@ -216,7 +134,139 @@ public:
     return result;
   }
 
+  std::vector<nb::tuple> describeBudgets() {
+    std::vector<Budget> now;
+    {
+      std::lock_guard<std::mutex> guard(mutex);
+      now = budgets;
+    }
+    std::vector<nb::tuple> result;
+    for (const Budget &budget : now)
+      result.push_back(nb::make_tuple(budget.info.name, ac_type_name(budget.info.type), number(budget, budget.value),
+                                      number(budget, budget.info.initial), number(budget, budget.info.least),
+                                      number(budget, budget.info.most)));
+    return result;
+  }
+
+  std::vector<nb::tuple> describeSites() const {
+    std::vector<nb::tuple> result;
+    for (const AcSiteInfo &site : sites) {
+      nb::list counters, flops;
+      for (int32_t i = 0; i < site.num_counters; ++i) {
+        counters.append(nb::str(site.counters[i]));
+        flops.append(site.flops[i]);
+      }
+      result.push_back(nb::make_tuple(site.name, site.kind, counters, flops));
+    }
+    return result;
+  }
+
+  /// For all runs that begin later.
+  void setBudget(const std::string &name, double value) {
+    // A run knows what values are allowed; its own is set anew before it is used.
+    Lease lease(*this);
+    check(ac_run_set_budget(lease.run, name.c_str(), value));
+    std::lock_guard<std::mutex> guard(mutex);
+    for (Budget &budget : budgets)
+      if (budget.info.name == name)
+        budget.value = value;
+  }
+
+  nb::dict stats() {
+    std::optional<LastRun> found;
+    {
+      std::lock_guard<std::mutex> guard(mutex);
+      if (auto mine = lastRuns.find(std::this_thread::get_id()); mine != lastRuns.end())
+        found = mine->second;
+    }
+    if (!found)
+      raise("there are no stats: this thread has not run the session, or its last run failed");
+    const LastRun &last = *found;
+    nb::dict result, budgetValues, counts;
+    for (size_t i = 0; i < budgets.size(); ++i)
+      budgetValues[budgets[i].info.name] = number(budgets[i], last.budgets[i]);
+    size_t next = 0;
+    for (const AcSiteInfo &site : sites) {
+      nb::list values;
+      for (int32_t i = 0; i < site.num_counters; ++i)
+        values.append(last.counters[next++]);
+      counts[site.name] = values;
+    }
+    result["seconds"] = last.seconds;
+    result["budgets"] = budgetValues;
+    result["sites"] = counts;
+    result["flops_done"] = last.flops.done;
+    result["flops_avoided"] = last.flops.avoided;
+    result["flops_unknown"] = last.flops.unknown != 0;
+    return result;
+  }
+
 private:
+  struct Budget {
+    AcBudgetInfo info;
+    double value;
+  };
+  struct LastRun {
+    double seconds = 0;
+    std::vector<double> budgets;
+    std::vector<int64_t> counters;
+    AcFlops flops = {0, 0, 0};
+  };
+
+  /// Takes away what this thread's last run counted, once a later one has failed.
+  struct Forget {
+    ~Forget() {
+      if (!wanted)
+        return;
+      std::lock_guard<std::mutex> guard(session.mutex);
+      session.lastRuns.erase(std::this_thread::get_id());
+    }
+    Session &session;
+    bool wanted = true;
+  };
+
+  /// A Python int for i64 budgets, else a float.
+  static nb::object number(const Budget &budget, double value) {
+    return budget.info.type == AC_TYPE_I64 ? nb::object(nb::int_(static_cast<int64_t>(value)))
+                                           : nb::object(nb::float_(value));
+  }
+
+  /// Gives a run the session's budgets, and those that are for this run alone.
+  void setBudgets(AcRun *run, const std::optional<nb::dict> &once) {
+    if (!budgets.empty()) {
+      std::lock_guard<std::mutex> guard(mutex);
+      for (const Budget &budget : budgets)
+        check(ac_run_set_budget(run, budget.info.name, budget.value));
+    }
+    if (!once)
+      return;
+    for (auto [name, value] : *once) {
+      if (!nb::isinstance<nb::str>(name))
+        raise("the keys of `budgets` are names, not " + std::string(nb::repr(name).c_str()));
+      double given = PyFloat_AsDouble(value.ptr());
+      if (PyErr_Occurred())
+        throw nb::python_error();
+      check(ac_run_set_budget(run, nb::cast<std::string>(name).c_str(), given));
+    }
+  }
+
+  /// Keeps what this thread's run counted; that of other threads stays.
+  void keepStats(AcRun *run, double seconds) {
+    std::lock_guard<std::mutex> guard(mutex);
+    LastRun &last = lastRuns[std::this_thread::get_id()];
+    last.seconds = seconds;
+    last.budgets.resize(budgets.size());
+    for (size_t i = 0; i < budgets.size(); ++i)
+      check(ac_run_get_budget(run, budgets[i].info.name, &last.budgets[i]));
+    size_t numCounters = 0;
+    for (size_t i = 0; i < sites.size(); ++i) {
+      last.counters.resize(numCounters + static_cast<size_t>(sites[i].num_counters));
+      check(ac_run_counters(run, static_cast<int32_t>(i), last.counters.data() + numCounters));
+      numCounters = last.counters.size();
+    }
+    check(ac_run_flops(run, &last.flops));
+  }
+
   /// An `AcRun` for one execution, given back to the store afterwards with the caller's memory unbound.
   struct Lease {
     explicit Lease(Session &session) : session(session) {
@@ -319,8 +369,14 @@ private:
 
   AcModel *model = nullptr;
   std::vector<Value> inputs, outputs;
+  std::vector<AcSiteInfo> sites;
+  /// Guards what follows. No Python object is made or dropped under it, since that may run any code, on any thread.
   std::mutex mutex;
   std::vector<AcRun *> idle;
+  std::vector<Budget> budgets;
+  /// Of every thread that has run the session. The system gives an ended thread's identity to a later one, so that there
+  /// are no more than threads at one time.
+  std::unordered_map<std::thread::id, LastRun> lastRuns;
   nb::object empty;
   nb::object dtypes[AC_TYPE_U64 + 1];
 };
@@ -337,7 +393,12 @@ NB_MODULE(_ac, module) {
   nb::class_<Session>(module, "Session")
       .def(nb::init<const std::string &, const std::optional<std::string> &, int>(), nb::arg("path"),
            nb::arg("weights").none(), nb::arg("threads"))
-      .def("run", &Session::run, nb::arg("output_names").none(), nb::arg("feeds"))
+      .def("run", &Session::run, nb::arg("output_names").none(), nb::arg("feeds"), nb::kw_only(),
+           nb::arg("budgets").none() = nb::none())
+      .def("budgets", &Session::describeBudgets)
+      .def("sites", &Session::describeSites)
+      .def("set_budget", &Session::setBudget, nb::arg("name"), nb::arg("value"))
+      .def("stats", &Session::stats)
       .def("inputs", [](const Session &session) { return session.describeAll(true); })
       .def("outputs", [](const Session &session) { return session.describeAll(false); });
 }

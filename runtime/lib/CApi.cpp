@@ -4,11 +4,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "Budgets.h"
 #include "Failure.h"
 #include "Run.h"
 #include "Types.h"
 #include "ac/Runtime/Runtime.h"
 
+#include <algorithm>
 #include <new>
 
 using namespace accordion;
@@ -86,6 +88,30 @@ AcStatus ac_model_output(const AcModel *model, int32_t index, AcTensorInfo *info
   });
 }
 
+int32_t ac_model_num_budgets(const AcModel *model) { return model ? static_cast<int32_t>(model->budgets().size()) : 0; }
+int32_t ac_model_num_sites(const AcModel *model) { return model ? static_cast<int32_t>(model->sites().size()) : 0; }
+
+AcStatus ac_model_budget(const AcModel *model, int32_t index, AcBudgetInfo *info) {
+  return guarded([&] {
+    expect(model, "the model");
+    expect(info, "the place for the information");
+    expectIndex(index, model->budgets().size(), "budget");
+    const BudgetDeclaration &budget = model->budgets()[index];
+    *info = {budget.name.c_str(), budget.type, budget.initial, budget.least, budget.most};
+  });
+}
+
+AcStatus ac_model_site(const AcModel *model, int32_t index, AcSiteInfo *info) {
+  return guarded([&] {
+    expect(model, "the model");
+    expect(info, "the place for the information");
+    expectIndex(index, model->sites().size(), "site");
+    const SiteDeclaration &site = model->sites()[index];
+    *info = {site.name.c_str(), site.kind.c_str(), static_cast<int32_t>(site.counters.size()),
+             model->counterNames[index].data(), site.flops.data()};
+  });
+}
+
 AcStatus ac_run_create(AcModel *model, AcRun **run) {
   return guarded([&] {
     expect(model, "the model");
@@ -127,6 +153,41 @@ AcStatus ac_run_output(const AcRun *run, int32_t index, AcTensor *tensor) {
     expect(tensor, "the place for the tensor");
     expectIndex(index, run->model->outputs().size(), "output");
     *tensor = run->output(index);
+  });
+}
+
+AcStatus ac_run_set_budget(AcRun *run, const char *name, double value) {
+  return guarded([&] {
+    expect(run, "the run");
+    expect(name, "the name of the budget");
+    run->setBudget(name, value);
+  });
+}
+
+AcStatus ac_run_get_budget(const AcRun *run, const char *name, double *value) {
+  return guarded([&] {
+    expect(run, "the run");
+    expect(name, "the name of the budget");
+    expect(value, "the place for the value");
+    *value = run->budgets()[findBudget(run->model->budgets(), name)];
+  });
+}
+
+AcStatus ac_run_counters(const AcRun *run, int32_t site, int64_t *values) {
+  return guarded([&] {
+    expect(run, "the run");
+    expect(values, "the place for the counters");
+    expectIndex(site, run->model->sites().size(), "site");
+    const SiteDeclaration &declared = run->model->sites()[site];
+    std::copy_n(run->counters().begin() + declared.firstCounter, declared.counters.size(), values);
+  });
+}
+
+AcStatus ac_run_flops(const AcRun *run, AcFlops *flops) {
+  return guarded([&] {
+    expect(run, "the run");
+    expect(flops, "the place for the operations");
+    *flops = run->flops();
   });
 }
 

@@ -10,6 +10,7 @@
 #include "File.h"
 #include "Options.h"
 #include "Run.h"
+#include "Stats.h"
 #include "Summary.h"
 #include "TensorFiles.h"
 #include "ac/Runtime/ABI.h"
@@ -53,7 +54,7 @@ std::string locateModel(const Program &program, const Options &options) {
   return program.compile(options.model, options.compileFlags);
 }
 
-std::vector<double> execute(AcRun &run, const Options &options) {
+std::vector<double> execute(AcRun &run, const Options &options, Stats &stats) {
   bool isTimed = options.repeat > 0 || options.printTimes;
   if (isTimed)
     run.execute();
@@ -64,8 +65,16 @@ std::vector<double> execute(AcRun &run, const Options &options) {
     double began = seconds();
     run.execute();
     times.push_back(seconds() - began);
+    if (!options.stats.empty())
+      stats.add(run, times.back());
   }
   return times;
+}
+
+void writeFile(const std::string &path, const std::string &text) {
+  AtomicFile file(path);
+  file.write(text.data(), text.size());
+  file.commit();
 }
 
 void runModel(AcModel &model, const Options &options) {
@@ -76,26 +85,28 @@ void runModel(AcModel &model, const Options &options) {
     fail(AC_ERROR_INPUT, "the model needs input %s: give --inputs=FILE.npz with these keys, or --info for their types",
          names.c_str());
   }
+  AcRun run(&model);
+  for (const auto &[name, value] : options.budgets)
+    run.setBudget(name, value);
   InputFiles inputs;
   if (!options.inputs.empty())
     inputs = readInputs(options.inputs, model.inputs());
-  AcRun run(&model);
   for (size_t i = 0; i < inputs.tensors.size(); ++i)
     run.setInput(static_cast<int>(i), inputs.tensors[i].view());
 
-  std::vector<double> times = execute(run, options);
+  // What a person knows the model by: an ONNX file was compiled to a temporary one.
+  Stats stats(model, options.model.empty() ? model.path : options.model);
+  std::vector<double> times = execute(run, options, stats);
 
   std::vector<AcTensor> outputs;
   for (size_t i = 0; i < model.outputs().size(); ++i)
     outputs.push_back(run.output(static_cast<int>(i)));
   if (!options.outputs.empty())
     writeOutputs(options.outputs, inputs.format, model.outputs(), outputs);
-  if (!options.profile.empty()) {
-    std::string json = run.profile->json();
-    AtomicFile file(options.profile);
-    file.write(json.data(), json.size());
-    file.commit();
-  }
+  if (!options.profile.empty())
+    writeFile(options.profile, run.profile->json());
+  if (!options.stats.empty())
+    writeFile(options.stats, stats.json());
   if (options.printTimes) {
     printf("times_s");
     for (double time : times)

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Description.h"
 
+#include "Budgets.h"
 #include "Failure.h"
 #include "Types.h"
 #include "ac/Runtime/ABI.h"
@@ -43,6 +44,10 @@ public:
         parseInput(fields);
       else if (fields[0] == "output")
         result.outputs.push_back(parseTensor(fields));
+      else if (fields[0] == "budget")
+        parseBudget(fields);
+      else if (fields[0] == "site")
+        parseSite(fields);
       // Other facts come from newer compilers of the same ABI version, which only adds what may be ignored.
     }
     if (!sawVersion)
@@ -171,11 +176,58 @@ private:
     return tensor;
   }
 
+  void parseBudget(const std::vector<std::string_view> &fields) {
+    expectFields(fields, 6);
+    BudgetDeclaration budget;
+    budget.name = unescape(fields[1]);
+    if (budget.name.empty() || !budgetNames.insert(budget.name).second)
+      error(budget.name.empty() ? "a budget has no name" : "budget `" + budget.name + "` is declared twice");
+    if (fields[2] != "f32" && fields[2] != "i64")
+      error("budget `" + budget.name + "` has type `" + std::string(fields[2]) + "`, expected f32 or i64");
+    budget.type = fields[2] == "f32" ? AC_TYPE_F32 : AC_TYPE_I64;
+    double *numbers[] = {&budget.initial, &budget.least, &budget.most};
+    for (size_t i = 0; i < 3; ++i) {
+      std::optional<double> number = parseDouble(fields[3 + i]);
+      if (!number)
+        error("`" + std::string(fields[3 + i]) + "` is not a number");
+      if (budget.type == AC_TYPE_I64 && !isWholeNumber(*number))
+        error("budget `" + budget.name + "` has `" + std::string(fields[3 + i]) + "`, expected a whole number");
+      *numbers[i] = *number;
+    }
+    if (!(budget.least <= budget.initial && budget.initial <= budget.most))
+      error("budget `" + budget.name + "` is " + doubleText(budget.initial) + " at first, expected a number from " +
+            doubleText(budget.least) + " to " + doubleText(budget.most));
+    result.budgets.push_back(std::move(budget));
+  }
+
+  void parseSite(const std::vector<std::string_view> &fields) {
+    expectFields(fields, 4);
+    SiteDeclaration site;
+    site.name = unescape(fields[1]);
+    site.kind = unescape(fields[2]);
+    if (site.name.empty() || !siteNames.insert(site.name).second)
+      error(site.name.empty() ? "a site has no name" : "site `" + site.name + "` is declared twice");
+    for (std::string_view counter : split(fields[3], ',')) {
+      size_t colon = counter.rfind(':');
+      if (colon == std::string_view::npos)
+        error("site `" + site.name + "` has the counter `" + std::string(counter) + "` without a cost");
+      std::string_view cost = counter.substr(colon + 1);
+      uint64_t flops = cost == "-1" ? 0 : parseNumber(cost, 10);
+      if (flops > INT64_MAX)
+        error("site `" + site.name + "` has a cost that is too large");
+      site.counters.push_back(unescape(counter.substr(0, colon)));
+      site.flops.push_back(cost == "-1" ? -1 : static_cast<int64_t>(flops));
+    }
+    site.firstCounter = result.numCounters;
+    result.numCounters += site.counters.size();
+    result.sites.push_back(std::move(site));
+  }
+
   std::string_view rest;
   const std::string &origin;
   int line = 0;
   Description result;
-  std::set<std::string> inputNames;
+  std::set<std::string> inputNames, budgetNames, siteNames;
 };
 
 } // namespace

@@ -26,6 +26,21 @@ struct TensorDeclaration {
   std::vector<std::string> symbols; ///< one per dimension, empty where there is none
 };
 
+/// A number that the user sets for a run.
+struct BudgetDeclaration {
+  std::string name;
+  AcType type = AC_TYPE_F32; ///< or AC_TYPE_I64
+  double initial = 0, least = 0, most = 0;
+};
+
+/// A place in the model that decides how much is computed.
+struct SiteDeclaration {
+  std::string name, kind;
+  std::vector<std::string> counters;
+  std::vector<int64_t> flops; ///< what one unit of each counter costs; -1 where it is not known
+  size_t firstCounter = 0;    ///< where its counters begin among those of the model
+};
+
 struct Description {
   std::string compilerVersion;
   uint64_t weightsSize = 0;
@@ -35,6 +50,9 @@ struct Description {
   std::vector<std::string> features; ///< instructions that the code may use, in LLVM's names
   std::vector<TensorDeclaration> inputs;
   std::vector<TensorDeclaration> outputs;
+  std::vector<BudgetDeclaration> budgets;
+  std::vector<SiteDeclaration> sites;
+  size_t numCounters = 0;
 };
 
 /// Throws a Failure that names `origin` and the line when the text is not a description of this ABI version.

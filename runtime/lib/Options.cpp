@@ -6,7 +6,9 @@
 //===----------------------------------------------------------------------===//
 #include "Options.h"
 
+#include "Budgets.h"
 #include "Failure.h"
+#include "Nearest.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -29,37 +31,25 @@ constexpr Flag flagTable[] = {
     {"outputs", "FILE.npz|DIR",
      "where to write the outputs; a folder gets output_<i> files of the\n"
      "format of the inputs. Without it a summary is printed"},
+    {"budget", "NAME=V",
+     "set the budget NAME of the model to V, as `--budget NAME=V` too;\n"
+     "once for each budget (--info lists them)"},
     {"threads", "N", "number of threads (default: one per core)"},
     {"repeat", "R", "run R times after one warm-up run"},
     {"print-times", nullptr, "print one line `times_s T1 T2 ...` with the seconds of each run"},
     {"profile", "FILE.json", "write a Chrome trace of the runs"},
+    {"stats", "FILE.json", "write what the runs counted: work done and avoided at each site"},
     {"weights", "FILE", "the weights file, if it is not where the model was compiled"},
-    {"info", nullptr, "print the inputs, outputs, types, dimensions, weights and target"},
+    {"info", nullptr, "print inputs, outputs, budgets, sites, weights and target"},
     {"help", nullptr, "print this text"},
     {"version", nullptr, "print the version"},
 };
 
-size_t editDistance(const std::string &a, const std::string &b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j)
-    row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
-
-const char *nearestFlag(const std::string &name) {
-  const Flag *best = std::min_element(std::begin(flagTable), std::end(flagTable), [&](const Flag &a, const Flag &b) {
-    return editDistance(name, a.name) < editDistance(name, b.name);
-  });
-  return best->name;
+std::string nearestFlag(const std::string &name) {
+  std::vector<std::string> names;
+  for (const Flag &flag : flagTable)
+    names.push_back(flag.name);
+  return nearestName(name, names);
 }
 
 int parseCount(const std::string &flag, const std::string &text) {
@@ -70,6 +60,18 @@ int parseCount(const std::string &flag, const std::string &text) {
   return static_cast<int>(value);
 }
 
+std::pair<std::string, double> parseBudget(const std::string &text) {
+  size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    fail(AC_ERROR_ARGUMENT, "--budget takes NAME=V, as in --budget %s=0.5, not `%s`",
+         equals == 0 ? "NAME" : text.c_str(), text.c_str());
+  std::string name = text.substr(0, equals), number = text.substr(equals + 1);
+  std::optional<double> value = parseDouble(number);
+  if (!value)
+    fail(AC_ERROR_ARGUMENT, "--budget %s: `%s` is not a number", text.c_str(), number.c_str());
+  return {name, *value};
+}
+
 void setFlag(Options &options, const std::string &name, const std::string &value) {
   if (name == "inputs")
     options.inputs = value;
@@ -77,6 +79,10 @@ void setFlag(Options &options, const std::string &name, const std::string &value
     options.outputs = value;
   else if (name == "profile")
     options.profile = value;
+  else if (name == "stats")
+    options.stats = value;
+  else if (name == "budget")
+    options.budgets.push_back(parseBudget(value));
   else if (name == "weights")
     options.weights = value;
   else if (name == "threads")
@@ -124,7 +130,7 @@ Options parseOptions(int argc, char **argv, bool takesModel) {
         std::find_if(std::begin(flagTable), std::end(flagTable), [&](const Flag &flag) { return name == flag.name; });
     if (flag == std::end(flagTable) || argument[1] != '-')
       fail(AC_ERROR_ARGUMENT, "unknown flag `%s`, did you mean `--%s`? (--help lists all)", argument.c_str(),
-           nearestFlag(name));
+           nearestFlag(name).c_str());
     if (!flag->value && hasValue)
       fail(AC_ERROR_ARGUMENT, "--%s takes no value", flag->name);
     if (flag->value && !hasValue) {
@@ -156,12 +162,14 @@ std::string helpText(const std::string &programName, bool takesModel) {
     text += format("%-24s %s\n", left.c_str(), help.c_str());
   }
   std::string model = takesModel ? " model.so" : "";
-  text += format("\nexamples:\n"
-                 "  %s%s --info\n"
-                 "  %s%s --inputs=feeds.npz --outputs=results.npz\n"
-                 "  %s%s --inputs=test_data_set_0 --outputs=out --threads=2\n"
-                 "  %s%s --inputs=feeds.npz --repeat=20 --print-times\n",
-                 name, model.c_str(), name, model.c_str(), name, model.c_str(), name, model.c_str());
+  text +=
+      format("\nexamples:\n"
+             "  %s%s --info\n"
+             "  %s%s --inputs=feeds.npz --outputs=results.npz\n"
+             "  %s%s --inputs=test_data_set_0 --outputs=out --threads=2\n"
+             "  %s%s --inputs=feeds.npz --repeat=20 --print-times\n"
+             "  %s%s --inputs=feeds.npz --budget exit.confidence=0.8 --stats=stats.json\n",
+             name, model.c_str(), name, model.c_str(), name, model.c_str(), name, model.c_str(), name, model.c_str());
   if (takesModel)
     text += format("  %s model.onnx --inputs=feeds.npz -- --march=x86-64-v3\n", name);
   return text;

@@ -8,13 +8,16 @@
 #define AC_RUNTIME_LIB_OPTIONS_H
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace accordion {
 
 struct Options {
   std::string model; ///< only where the program takes one
-  std::string inputs, outputs, profile, weights;
+  std::string inputs, outputs, profile, stats, weights;
+  /// In the order given; of two for one name the later counts.
+  std::vector<std::pair<std::string, double>> budgets;
   int threads = 0;
   int repeat = 0;
   bool printTimes = false, info = false, help = false, version = false;

@@ -7,6 +7,7 @@
 #include "Profile.h"
 
 #include "Failure.h"
+#include "Json.h"
 
 #include <chrono>
 
@@ -53,24 +54,14 @@ void Profile::task(int participant, int64_t began) {
   events.push_back({node ? node : "parallel loop", "task", participant, began, end});
 }
 
-static std::string quoted(const char *text) {
-  std::string result = "\"";
-  for (; *text; ++text) {
-    unsigned char c = static_cast<unsigned char>(*text);
-    if (c == '"' || c == '\\')
-      result += '\\';
-    result += c < 0x20 ? format("\\u%04x", c) : std::string(1, static_cast<char>(c));
-  }
-  return result + "\"";
-}
-
 std::string Profile::json() const {
   std::string text = "{\"displayTimeUnit\": \"ns\", \"traceEvents\": [\n";
   text += "{\"name\": \"process_name\", \"ph\": \"M\", \"pid\": 1, \"args\": {\"name\": \"accordion\"}}";
   for (const Event &event : events)
     text += format(
         ",\n{\"name\": %s, \"cat\": \"%s\", \"ph\": \"X\", \"pid\": 1, \"tid\": %d, \"ts\": %.3f, \"dur\": %.3f}",
-        quoted(event.name).c_str(), event.category, event.thread, event.begin / 1e3, (event.end - event.begin) / 1e3);
+        quotedJson(event.name).c_str(), event.category, event.thread, event.begin / 1e3,
+        (event.end - event.begin) / 1e3);
   return text + "\n]}\n";
 }
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Run.h"
 
+#include "Budgets.h"
 #include "Failure.h"
 #include "Types.h"
 #include "ac/Runtime/ABI.h"
@@ -54,6 +55,11 @@ AcModel::AcModel(const std::string &path, const std::string &weights, int thread
   };
   inputSymbolNames = namesOf(inputs());
   outputSymbolNames = namesOf(outputs());
+  for (const SiteDeclaration &site : sites()) {
+    counterNames.emplace_back();
+    for (const std::string &counter : site.counters)
+      counterNames.back().push_back(counter.c_str());
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -64,11 +70,15 @@ AcModel::AcModel(const std::string &path, const std::string &weights, int thread
 static constexpr size_t longestMessage = 4000;
 
 AcRun::AcRun(AcModel *model)
-    : model(model), callInputs(model->inputs().size()), inputs(model->inputs().size()),
-      outputs(model->outputs().size()), symbolSizes(model->symbols.size()) {
+    : model(model), callInputs(model->inputs().size()), callCounters(model->artefact.description.numCounters),
+      inputs(model->inputs().size()), outputs(model->outputs().size()), symbolSizes(model->symbols.size()) {
   frame.call.host = &host;
   frame.call.weights = model->artefact.weights;
   frame.call.inputs = callInputs.data();
+  for (const BudgetDeclaration &budget : model->budgets())
+    callBudgets.push_back(budget.initial);
+  frame.call.budgets = callBudgets.data();
+  frame.call.counters = callCounters.data();
   frame.run = this;
   // Room for any rank that a model can declare, so that executions do not allocate.
   for (size_t i = 0; i < inputs.size(); ++i)
@@ -139,6 +149,20 @@ AcTensor AcRun::output(int index) const {
   return AcTensor{output.data, model->outputs()[index].type, static_cast<int32_t>(output.dims.size()),
                   output.dims.data()};
 }
+
+void AcRun::setBudget(const std::string &name, double value) {
+  size_t index = findBudget(model->budgets(), name);
+  checkBudget(model->budgets()[index], value);
+  callBudgets[index] = value;
+}
+
+const std::vector<int64_t> &AcRun::counters() const {
+  if (!hasCounters)
+    fail(AC_ERROR_ARGUMENT, "nothing was counted: the last execution failed or there was none");
+  return callCounters;
+}
+
+AcFlops AcRun::flops() const { return countFlops(model->sites(), counters()); }
 
 void AcRun::checkInputs() {
   std::string missing;
@@ -238,6 +262,8 @@ void AcRun::execute() {
 
   for (Output &output : outputs)
     output.isMade = false;
+  std::fill(callCounters.begin(), callCounters.end(), 0);
+  hasCounters = false;
   failed.store(false, std::memory_order_relaxed);
   failureStatus = AC_OK;
   checkInputs();
@@ -256,7 +282,8 @@ void AcRun::execute() {
   for (size_t i = 0; i < outputs.size() && !missing; ++i)
     if (!outputs[i].isMade)
       missing = model->outputs()[i].name.c_str();
-  if (failureStatus == AC_OK && status == 0 && !missing)
+  hasCounters = failureStatus == AC_OK && status == 0 && !missing;
+  if (hasCounters)
     return;
   for (Output &output : outputs)
     output.isMade = false;

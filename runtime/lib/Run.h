@@ -30,6 +30,8 @@ struct AcModel {
 
   const std::vector<accordion::TensorDeclaration> &inputs() const { return artefact.description.inputs; }
   const std::vector<accordion::TensorDeclaration> &outputs() const { return artefact.description.outputs; }
+  const std::vector<accordion::BudgetDeclaration> &budgets() const { return artefact.description.budgets; }
+  const std::vector<accordion::SiteDeclaration> &sites() const { return artefact.description.sites; }
   void retain() { users.fetch_add(1, std::memory_order_relaxed); }
   void release() {
     if (users.fetch_sub(1, std::memory_order_acq_rel) == 1)
@@ -45,6 +47,8 @@ struct AcModel {
   std::vector<std::string> symbols;
   /// `TensorDeclaration::symbols` as the C API hands them out.
   std::vector<std::vector<const char *>> inputSymbolNames, outputSymbolNames;
+  /// `SiteDeclaration::counters`, likewise.
+  std::vector<std::vector<const char *>> counterNames;
 
 private:
   ~AcModel() = default;
@@ -61,6 +65,12 @@ struct AcRun {
   void setOutput(int index, void *data, size_t bytes);
   void execute();
   AcTensor output(int index) const;
+  void setBudget(const std::string &name, double value);
+  /// A value for each budget of the model.
+  const std::vector<double> &budgets() const { return callBudgets; }
+  /// Of the last execution; a Failure when it failed or there was none.
+  const std::vector<int64_t> &counters() const;
+  AcFlops flops() const;
 
   AcModel *model;
   accordion::Arena arena;
@@ -107,6 +117,10 @@ private:
 
   Frame frame;
   std::vector<AcInput> callInputs;
+  std::vector<double> callBudgets;
+  std::vector<int64_t> callCounters;
+  /// The last execution succeeded.
+  bool hasCounters = false;
   std::vector<Input> inputs;
   std::vector<Output> outputs;
   std::vector<int64_t> symbolSizes;

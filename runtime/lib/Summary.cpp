@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Summary.h"
 
+#include "Budgets.h"
 #include "Failure.h"
 #include "Types.h"
 
@@ -105,16 +106,50 @@ std::string tensorSummary(const std::string &name, const AcTensor &tensor) {
   return numNaN ? text + format("  (%lld NaN)", static_cast<long long>(numNaN)) : text;
 }
 
+static int widestName(size_t longest) { return static_cast<int>(std::min<size_t>(longest, 60)); }
+
 static void addTensors(std::string &text, const char *title, const std::vector<TensorDeclaration> &tensors) {
   text += format("%s:\n", title);
   size_t width = 0;
   for (const TensorDeclaration &tensor : tensors)
     width = std::max(width, tensor.name.size());
   for (const TensorDeclaration &tensor : tensors)
-    text += format("  %-*s  %-4s  %s\n", static_cast<int>(std::min<size_t>(width, 60)), tensor.name.c_str(),
-                   typeName(tensor.type), declaredShapeText(tensor).c_str());
+    text += format("  %-*s  %-4s  %s\n", widestName(width), tensor.name.c_str(), typeName(tensor.type),
+                   declaredShapeText(tensor).c_str());
   if (tensors.empty())
     text += "  none\n";
+}
+
+static void addBudgets(std::string &text, const std::vector<BudgetDeclaration> &budgets) {
+  if (budgets.empty())
+    return;
+  size_t width = 0;
+  for (const BudgetDeclaration &budget : budgets)
+    width = std::max(width, budget.name.size());
+  text += "budgets (--budget NAME=V):\n";
+  for (const BudgetDeclaration &budget : budgets)
+    text += format("  %-*s  %-4s  %s in [%s, %s]\n", widestName(width), budget.name.c_str(), typeName(budget.type),
+                   budgetText(budget, budget.initial).c_str(), budgetText(budget, budget.least).c_str(),
+                   budgetText(budget, budget.most).c_str());
+}
+
+static void addSites(std::string &text, const std::vector<SiteDeclaration> &sites) {
+  if (sites.empty())
+    return;
+  size_t width = 0;
+  for (const SiteDeclaration &site : sites)
+    width = std::max(width, site.name.size());
+  text += "sites (--stats=FILE.json):\n";
+  for (const SiteDeclaration &site : sites) {
+    text += format("  %-*s  %s:", widestName(width), site.name.c_str(), site.kind.c_str());
+    for (size_t i = 0; i < site.counters.size(); ++i) {
+      text += (i ? ", " : " ") + site.counters[i];
+      if (site.flops[i])
+        text +=
+            site.flops[i] < 0 ? " (cost not known)" : format(" (%lld flops)", static_cast<long long>(site.flops[i]));
+    }
+    text += "\n";
+  }
 }
 
 static std::string sizeText(uint64_t bytes) {
@@ -131,6 +166,8 @@ std::string modelSummary(const AcModel &model) {
   std::string text;
   addTensors(text, "inputs", description.inputs);
   addTensors(text, "outputs", description.outputs);
+  addBudgets(text, description.budgets);
+  addSites(text, description.sites);
   text += "weights: " + sizeText(description.weightsSize);
   if (!model.artefact.weightsPath.empty())
     text += " in " + model.artefact.weightsPath;

@@ -13,7 +13,7 @@
 
 namespace accordion {
 
-/// Inputs, outputs, weights and target, for `--info`.
+/// Inputs, outputs, budgets, sites, weights and target, for `--info`.
 std::string modelSummary(const AcModel &model);
 
 /// Name, type, shape, first elements, smallest, largest and mean, in one line.

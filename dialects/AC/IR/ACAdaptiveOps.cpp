@@ -56,6 +56,12 @@ LogicalResult CountOp::verify() {
     return emitOpError("(count_c1) has slot ") << getSlot() << ", " << getNames().size() << " names and "
                                                << getFlops().size() << " costs, expected as many costs as names and "
                                                << "a slot among them";
+  for (int64_t flops : getFlops())
+    if (flops < -1)
+      return emitOpError("(count_c1) has the cost ") << flops << ", expected 0 or more, or -1 where it is not known";
+  if (getOperation()->getParentOfType<ParallelOp>())
+    return emitOpError("(count_c2) stands inside of 'ac.parallel', whose threads would count at the same time; count "
+                       "before or behind the loop");
   return success();
 }
 
@@ -136,6 +142,9 @@ LogicalResult MaskedRowsOp::verify() {
       !llvm::all_of(getResultTypes(), sameRank))
     return emitOpError("(masked_rows_c1) has a mask of type ")
            << mask << ", expected a last dimension of one and the rank of the rows and results";
+  if (!getOtherwise().empty() && getOtherwise().getTypes() != getResultTypes())
+    return emitOpError("(masked_rows_c3) has rows of types ")
+           << getOtherwise().getTypes() << " otherwise, expected " << getResultTypes();
   return success();
 }
 

@@ -167,12 +167,13 @@ def AC_RouteOp : AC_Op<"route", [AttrSizedOperandSegments, Pure]> {
 // Work for rows
 //===----------------------------------------------------------------------===//
 
-def AC_MaskedRowsOp : AC_Op<"masked_rows", [RecursiveMemoryEffects, RecursivelySpeculatable]> {
+def AC_MaskedRowsOp : AC_Op<"masked_rows", [AttrSizedOperandSegments, RecursiveMemoryEffects, RecursivelySpeculatable]> {
   let summary = "Runs its body for the rows whose mask is not zero";
   let description = [{
     A row is what all dimensions but the last address. Where a row's mask is not zero (NaN is not), its results are what
-    the body makes of the same row of `rows`; elsewhere they are zero. The body treats rows independently: it holds
-    elementwise operations, products with matrices from outside and normalisations of the last dimension.
+    the body makes of the same row of `rows`; elsewhere they are the rows of `otherwise`, or zero without it. The body
+    treats rows independently: it holds elementwise operations, products with matrices from outside and normalisations of
+    the last dimension.
 
     This is the form of a learner or an expert that an exporter ran for every token and multiplied by a mask. Rows that
     are masked out are not computed, which assumes that they would have been finite: `0 * inf` would be NaN.
@@ -181,6 +182,7 @@ def AC_MaskedRowsOp : AC_Op<"masked_rows", [RecursiveMemoryEffects, RecursivelyS
 
     - (masked_rows_c1) the last dimension of the mask is one, and mask, rows and results have the same rank.
     - (masked_rows_c2) the body takes the types of the rows and yields the types of the results.
+    - (masked_rows_c3) `otherwise` is left out or has the types of the results.
 
     ```mlir
     %y = ac.masked_rows %mask : tensor<?x1xf32> rows(%x : tensor<?x64xf32>) {
@@ -190,11 +192,13 @@ def AC_MaskedRowsOp : AC_Op<"masked_rows", [RecursiveMemoryEffects, RecursivelyS
     } -> tensor<?x32xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$mask, Variadic<AnyRankedTensor>:$rows, UnitAttr:$dense);
+  let arguments = (ins AnyRankedTensor:$mask, Variadic<AnyRankedTensor>:$rows, Variadic<AnyRankedTensor>:$otherwise,
+                       UnitAttr:$dense);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    (`dense` $dense^)? $mask `:` type($mask) `rows` `(` ($rows^ `:` type($rows))? `)` attr-dict-with-keyword $body
+    (`dense` $dense^)? $mask `:` type($mask) `rows` `(` ($rows^ `:` type($rows))? `)`
+    (`otherwise` `(` $otherwise^ `:` type($otherwise) `)`)? attr-dict-with-keyword $body
     `->` type($results)
   }];
   let hasVerifier = 1;
@@ -417,19 +421,26 @@ def AC_ReadBudgetOp : AC_Op<"read_budget", [Pure]> {
 def AC_CountOp : AC_Op<"count", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "Adds to a counter of the run";
   let description = [{
-    Adds `value` to counter `slot` of `site`, a place in the model that decides how much is computed. `kind` is the
-    operation it was (`learner_chain`, ...), `names` its counters in order, and `flops` what one unit of each counter costs
-    in floating-point operations (0: nothing, -1: not known while compiling). All operations of a site agree in `kind`,
-    `names` and `flops`. Never inside `ac.parallel`.
+    Adds `value` to counter `slot + offset` of `site`, a place in the model that decides how much is computed. An offset
+    that is negative counts as zero, and past the last name is the last counter: of a halting loop, "16 steps or more".
+    `kind` is the operation it was (`learner_chain`, ...), `names` its counters in order, and `flops` what one unit of each
+    counter costs in floating-point operations (0: nothing, -1: not known while compiling). All operations of a site agree
+    in `kind`, `names` and `flops`.
 
-    - (count_c1) `slot` is an index of `names`, and `flops` has as many entries.
+    Counter 0 counts opportunities (rows, runs, row-steps), every other one how many were taken, so that `counter 0 -
+    counter i` were avoided.
+
+    - (count_c1) `slot` is an index of `names`, and `flops` has as many entries, none below -1.
+    - (count_c2) it does not stand inside of `ac.parallel`, where threads would count at the same time.
 
     ```mlir
     ac.count "mlp.3" 1 %rows of "learner_chain" ["rows", "learner 0"] flops [0, 4096]
+    ac.count "moe.1" 1 %rows at %expert of "moe_dispatch" ["rows", "expert 0", "expert 1"] flops [0, 4096, 4096]
     ```
   }];
-  let arguments = (ins StrAttr:$site, I64Attr:$slot, Index:$value, StrAttr:$kind, StrArrayAttr:$names, DenseI64ArrayAttr:$flops);
-  let assemblyFormat = "$site $slot $value `of` $kind $names `flops` $flops attr-dict";
+  let arguments = (ins StrAttr:$site, I64Attr:$slot, Index:$value, Optional<Index>:$offset, StrAttr:$kind,
+                       StrArrayAttr:$names, DenseI64ArrayAttr:$flops);
+  let assemblyFormat = "$site $slot $value (`at` $offset^)? `of` $kind $names `flops` $flops attr-dict";
   let hasVerifier = 1;
 }
 

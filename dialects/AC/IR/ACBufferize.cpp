@@ -12,15 +12,19 @@ using namespace mlir;
 using namespace mlir::bufferization;
 
 namespace {
-/// The destination is written whole and never read: a sum starts from zero.
-struct ContractInterface : public DstBufferizableOpInterfaceExternalModel<ContractInterface, ac::ContractOp> {
+/// What all of them share: operands become buffers, results the destination's.
+template <typename Op>
+struct DestinationInterface : public DstBufferizableOpInterfaceExternalModel<DestinationInterface<Op>, Op> {
+  static bool readsInit(ac::ContractOp op) { return op.readsInit(); }
+  static bool readsInit(ac::GatherRowsOp) { return false; }
+  static bool readsInit(ac::ScatterRowsOp) { return true; }
+
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand, const AnalysisState &) const {
-    return !cast<DestinationStyleOpInterface>(op).isDpsInit(&operand);
+    return !cast<DestinationStyleOpInterface>(op).isDpsInit(&operand) || readsInit(cast<Op>(op));
   }
 
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter, const BufferizationOptions &options,
                           BufferizationState &state) const {
-    auto contract = cast<ac::ContractOp>(op);
     OpBuilder::InsertionGuard guard(rewriter);
     rewriter.setInsertionPoint(op);
     SmallVector<Value> buffers;
@@ -34,9 +38,10 @@ struct ContractInterface : public DstBufferizableOpInterfaceExternalModel<Contra
         return failure();
       buffers.push_back(*buffer);
     }
-    auto clone = ac::ContractOp::create(rewriter, op->getLoc(), TypeRange{}, buffers,
-                                        contract.getProperties(), op->getDiscardableAttrDictionary().getValue());
-    clone.getEpilogue().takeBody(contract.getEpilogue());
+    auto clone = Op::create(rewriter, op->getLoc(), TypeRange{}, buffers, cast<Op>(op).getProperties(),
+                            op->getDiscardableAttrDictionary().getValue());
+    for (auto [to, from] : llvm::zip(clone->getRegions(), op->getRegions()))
+      to.takeBody(from);
     replaceOpWithBufferizedValues(rewriter, op, buffers.back());
     return success();
   }
@@ -45,6 +50,8 @@ struct ContractInterface : public DstBufferizableOpInterfaceExternalModel<Contra
 
 void ac::registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, ac::ACDialect *) {
-    ac::ContractOp::attachInterface<ContractInterface>(*context);
+    ac::ContractOp::attachInterface<DestinationInterface<ac::ContractOp>>(*context);
+    ac::GatherRowsOp::attachInterface<DestinationInterface<ac::GatherRowsOp>>(*context);
+    ac::ScatterRowsOp::attachInterface<DestinationInterface<ac::ScatterRowsOp>>(*context);
   });
 }

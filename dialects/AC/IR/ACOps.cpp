@@ -45,6 +45,7 @@ void ContractOp::build(OpBuilder &builder, OperationState &state, Value lhs, Val
   bool packed = cast<ShapedType>(rhs.getType()).getRank() == 4;
   state.addOperands({lhs, rhs, init});
   auto &properties = state.getOrAddProperties<Properties>();
+  llvm::copy(ArrayRef<int32_t>{1, 1, 0, 0, 0, 1}, properties.operandSegmentSizes.begin());
   properties.lhs_batch = AffineMapAttr::get(lhsBatch);
   properties.rhs_batch = AffineMapAttr::get(rhsBatch);
   properties.extra_maps = builder.getAffineMapArrayAttr({});
@@ -86,11 +87,37 @@ LogicalResult ContractOp::verify() {
              << extra.getType() << " by " << AffineMapAttr::get(map)
              << ", expected a map of three dimensions to its rank";
   }
+  auto isPlaces = [](Value places) {
+    auto type = dyn_cast<ShapedType>(places.getType());
+    return type && type.hasRank() && type.getRank() == 1 && type.getElementType().isIndex();
+  };
+  for (Value places : {getLhsRows(), getOutRows()})
+    if (places && !isPlaces(places))
+      return emitOpError("(contract_c6) has rows of type ") << places.getType() << ", expected one dimension of type index";
+  int64_t lhsRows = lhs.getDimSize(dimOf(getLhsOrder(), 1)), outRows = init.getDimSize(dimOf(getOutOrder(), 1));
+  if (!getLhsRows() && !getOutRows() && lhsRows != outRows && !ShapedType::isDynamic(lhsRows) &&
+      !ShapedType::isDynamic(outRows))
+    return emitOpError("(contract_c6) has ") << lhsRows << " rows on the left and " << outRows << " in the result";
+  auto isOrder = [](std::optional<ArrayRef<int64_t>> order, bool columnsLast) {
+    if (!order)
+      return true;
+    SmallVector<int64_t> sorted(*order);
+    llvm::sort(sorted);
+    return sorted == SmallVector<int64_t>{0, 1, 2} && (!columnsLast || order->back() == 2);
+  };
+  if (!isOrder(getLhsOrder(), false) || !isOrder(getRhsOrder(), true) || !isOrder(getOutOrder(), true) ||
+      (getPacked() && getRhsOrder()))
+    return emitOpError("(contract_c7) has an order that is not a permutation of 0, 1 and 2 with columns of rhs and "
+                       "result last, or one for a packed rhs");
   for (AffineMap map : {getLhsBatch(), getRhsBatch()})
     if (map.getNumDims() != 1 || map.getNumSymbols() != 0 || map.getNumResults() != 1)
       return emitOpError("(contract_c5) finds a batch entry by ")
              << AffineMapAttr::get(map) << ", expected a map of one dimension to one";
   return success();
+}
+
+int64_t ContractOp::dimOf(std::optional<ArrayRef<int64_t>> order, int64_t matrixDim) {
+  return order ? llvm::find(*order, matrixDim) - order->begin() : matrixDim;
 }
 
 LogicalResult ContractOp::verifyRegions() {
@@ -116,15 +143,55 @@ LogicalResult ContractOp::verifyRegions() {
   return success();
 }
 
-void ContractOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
-  for (OpOperand &operand : (*this)->getOpOperands()) {
+/// Operands in memory are read, but for the destination, which is written and, where `readsInit`, read too.
+static void addEffects(DestinationStyleOpInterface op, bool readsInit,
+                       SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  for (OpOperand &operand : op->getOpOperands()) {
     if (!isa<BaseMemRefType>(operand.get().getType()))
       continue;
-    bool isInit = operand.get() == getInit() && operand.getOperandNumber() == getNumOperands() - 1;
-    effects.emplace_back(isInit ? static_cast<MemoryEffects::Effect *>(MemoryEffects::Write::get())
-                                : static_cast<MemoryEffects::Effect *>(MemoryEffects::Read::get()),
-                         &operand, SideEffects::DefaultResource::get());
+    if (!op.isDpsInit(&operand) || readsInit)
+      effects.emplace_back(MemoryEffects::Read::get(), &operand, SideEffects::DefaultResource::get());
+    if (op.isDpsInit(&operand))
+      effects.emplace_back(MemoryEffects::Write::get(), &operand, SideEffects::DefaultResource::get());
   }
+}
+
+void ContractOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  addEffects(*this, readsInit(), effects);
+}
+
+//===----------------------------------------------------------------------===//
+// GatherRowsOp, ScatterRowsOp
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyRowMove(Operation *op, StringRef label, Type from, Type to, Type places) {
+  auto matrix = [](Type type) {
+    auto shaped = dyn_cast<ShapedType>(type);
+    return shaped && shaped.hasRank() && shaped.getRank() == 2 ? shaped : ShapedType();
+  };
+  ShapedType source = matrix(from), target = matrix(to), list = dyn_cast<ShapedType>(places);
+  bool fits = source && target && source.getElementType() == target.getElementType() &&
+              succeeded(verifyCompatibleShape(source.getShape().drop_front(), target.getShape().drop_front()));
+  if (fits && list && list.hasRank() && list.getRank() == 1 && list.getElementType().isIndex())
+    return success();
+  return op->emitOpError() << "(" << label << ") moves rows of " << from << " to " << to << " by " << places
+                           << ", expected rank two, one element type and width, and one dimension of type index";
+}
+
+LogicalResult GatherRowsOp::verify() {
+  return verifyRowMove(*this, "gather_rows_c1", getSource().getType(), getInit().getType(), getPlaces().getType());
+}
+
+LogicalResult ScatterRowsOp::verify() {
+  return verifyRowMove(*this, "scatter_rows_c1", getRows().getType(), getInit().getType(), getPlaces().getType());
+}
+
+void GatherRowsOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  addEffects(*this, /*readsInit=*/false, effects);
+}
+
+void ScatterRowsOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  addEffects(*this, /*readsInit=*/true, effects);
 }
 
 //===----------------------------------------------------------------------===//

@@ -32,7 +32,7 @@ def AC_YieldOp : AC_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["Con
   let builders = [OpBuilder<(ins)>];
 }
 
-def AC_ContractOp : AC_Op<"contract", [DestinationStyleOpInterface,
+def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyleOpInterface,
                                        DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "Batched matrix product with an elementwise epilogue";
   let description = [{
@@ -47,11 +47,22 @@ def AC_ContractOp : AC_Op<"contract", [DestinationStyleOpInterface,
     read at `extra_maps[i](b, m, n)`. It holds operations on scalars only, so that it can run on vectors. Products
     and sums are computed in the element type of the result.
 
+    Rows that stand apart are read and written where they are. With `lhs_rows`, row `m` of the product reads row
+    `lhs_rows[m]` of the lhs, and there are as many rows as it has elements. With `out_rows`, row `m` goes to row
+    `out_rows[m]` of the result, whose other rows keep what `outs` holds; no row is named twice. With `accumulate`, what
+    the region yields is added to what `outs` holds.
+
+    `lhs_order`, `rhs_order` and `out_order` tell operands whose dimensions stand in another order: dimension `i` of the
+    operand is dimension `order[i]` of the matrices (0 batch, 1 row, 2 column).
+
     - (contract_c1) lhs, rhs and result have the same floating-point element type.
     - (contract_c2) lhs and result have rank 3; rhs has rank 3, or 4 when packed.
     - (contract_c3) there is one map from three dimensions for each extra, with as many results as it has dimensions.
     - (contract_c4) the region takes the sum and one element of each extra, and yields one element of the result.
     - (contract_c5) `lhs_batch` and `rhs_batch` take one dimension to one.
+    - (contract_c6) `lhs_rows` and `out_rows` have one dimension and elements of type index; without them, lhs and result
+      have the same number of rows.
+    - (contract_c7) an order is a permutation of 0, 1 and 2; columns of rhs and result stay last, and a packed rhs has none.
 
     ```mlir
     %r = ac.contract ins(%a, %b : tensor<1x?x64xf32>, tensor<1x64x32xf32>) extras(%bias : tensor<32xf32>)
@@ -64,14 +75,17 @@ def AC_ContractOp : AC_Op<"contract", [DestinationStyleOpInterface,
     } -> tensor<1x?x32xf32>
     ```
   }];
-  let arguments = (ins AnyType:$lhs, AnyType:$rhs, Variadic<AnyType>:$extras, AnyType:$init,
+  let arguments = (ins AnyType:$lhs, AnyType:$rhs, Variadic<AnyType>:$extras, Optional<AnyType>:$lhs_rows,
+                       Optional<AnyType>:$out_rows, AnyType:$init,
                        AffineMapAttr:$lhs_batch, AffineMapAttr:$rhs_batch, AffineMapArrayAttr:$extra_maps,
-                       UnitAttr:$packed);
+                       OptionalAttr<DenseI64ArrayAttr>:$lhs_order, OptionalAttr<DenseI64ArrayAttr>:$rhs_order,
+                       OptionalAttr<DenseI64ArrayAttr>:$out_order, UnitAttr:$packed, UnitAttr:$accumulate);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
     (`packed` $packed^)? `ins` `(` $lhs `,` $rhs `:` type($lhs) `,` type($rhs) `)`
-    `extras` `(` ($extras^ `:` type($extras))? `)` `outs` `(` $init `:` type($init) `)`
+    `extras` `(` ($extras^ `:` type($extras))? `)` (`lhs_rows` `(` $lhs_rows^ `:` type($lhs_rows) `)`)?
+    (`out_rows` `(` $out_rows^ `:` type($out_rows) `)`)? (`accumulate` $accumulate^)? `outs` `(` $init `:` type($init) `)`
     attr-dict-with-keyword $epilogue (`->` type($results)^)?
   }];
   let hasVerifier = 1;
@@ -83,11 +97,60 @@ def AC_ContractOp : AC_Op<"contract", [DestinationStyleOpInterface,
     /// Columns of a packed panel.
     int64_t getLanes();
     ::mlir::Block *getEpilogueBody() { return &getEpilogue().front(); }
+    /// Whether what `outs` holds is part of the result.
+    bool readsInit() { return getAccumulate() || getOutRows(); }
+    /// The operand's dimension that holds matrix dimension `matrixDim`.
+    static int64_t dimOf(std::optional<::llvm::ArrayRef<int64_t>> order, int64_t matrixDim);
   }];
   let builders = [
     /// An epilogue that forwards the sum.
     OpBuilder<(ins "Value":$lhs, "Value":$rhs, "Value":$init, "AffineMap":$lhsBatch, "AffineMap":$rhsBatch)>
   ];
+}
+
+def AC_GatherRowsOp : AC_Op<"gather_rows", [DestinationStyleOpInterface,
+                                            DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Rows of a matrix, one after another";
+  let description = [{
+    `result[m, n] = source[places[m], n]`. `ac-fuse-row-moves` lets products read the rows where they are.
+
+    - (gather_rows_c1) source and result have rank two, one element type and one width; `places` is `[m]` of type index.
+
+    ```mlir
+    %r = ac.gather_rows %x at %places outs(%init : tensor<?x64xf32>) : tensor<?x64xf32>, tensor<?xindex> -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyType:$source, AnyType:$places, AnyType:$init);
+  let results = (outs Variadic<AnyType>:$results);
+  let assemblyFormat = [{
+    $source `at` $places `outs` `(` $init `:` type($init) `)` attr-dict `:` type($source) `,` type($places)
+    (`->` type($results)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = "::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }";
+}
+
+def AC_ScatterRowsOp : AC_Op<"scatter_rows", [DestinationStyleOpInterface,
+                                              DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Puts rows of a matrix in their places in another";
+  let description = [{
+    Row `m` of `rows` goes to row `places[m]` of the result, or is added to it with `accumulate`; the other rows are those
+    of `outs`. No place is named twice. `ac-fuse-row-moves` lets products write the rows where they belong.
+
+    - (scatter_rows_c1) rows and result have rank two, one element type and one width; `places` is `[m]` of type index.
+
+    ```mlir
+    %y = ac.scatter_rows %r at %places accumulate outs(%x : tensor<?x64xf32>) : tensor<?x64xf32>, tensor<?xindex> -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyType:$rows, AnyType:$places, AnyType:$init, UnitAttr:$accumulate);
+  let results = (outs Variadic<AnyType>:$results);
+  let assemblyFormat = [{
+    $rows `at` $places (`accumulate` $accumulate^)? `outs` `(` $init `:` type($init) `)` attr-dict `:` type($rows) `,`
+    type($places) (`->` type($results)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = "::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }";
 }
 
 def AC_ParallelOp : AC_Op<"parallel", [RecursiveMemoryEffects]> {

@@ -20,8 +20,22 @@
 //   target <triple> <cpu> <feature>,<feature>,...       instructions that the code may use, in LLVM's names; optional
 //   input  <name> <element type> <dim>,<dim>,...        a dim is a number, a symbol, or `?`; `-` for rank 0
 //   output <name> <element type> <dim>,<dim>,...
+//   budget <name> <f32|i64> <initial> <least> <most>    a number that the user sets for a run, see below
+//   site   <name> <kind> <counter>:<flops>,<counter>:<flops>,...
 //
 // Element types are spelled f16 bf16 f32 f64 bool i8 i16 i32 i64 u8 u16 u32 u64.
+//
+// Budgets. The n-th budget line describes `AcCall::budgets[n]`. Numbers are written as in C (`0.9`, `1e-3`, `inf`),
+// with as many digits as a double needs; least <= initial <= most. An i64 budget is a whole number of at most 2^53. A
+// value does not change during a run.
+//
+// Sites. A site is a place in the model that decides how much is computed, `kind` the operation it was
+// (`learner_chain`, `exit`, ...). The counters of all sites, in the order of the lines, are `AcCall::counters[0]`,
+// `[1]`, ... Counter 0 of a site counts opportunities (rows, runs, row-steps); every other counter counts how many of
+// them were taken. `flops` is the cost of one unit of a counter in floating-point operations: 0 if it is free, -1 if it
+// is not known while compiling. So a run has done the sum over i > 0 of c_i * flops_i, and avoided the sum over i > 0
+// of (c_0 - c_i) * flops_i; what has an unknown cost is left out of both, and whoever reports them says so. Counters
+// are only touched by the thread that entered `ac_model_run`.
 //
 //===----------------------------------------------------------------------===//
 #ifndef AC_RUNTIME_ABI_H
@@ -33,7 +47,7 @@
 extern "C" {
 #endif
 
-#define AC_ABI_VERSION 1
+#define AC_ABI_VERSION 2
 /// Alignment in bytes of the weights, of every arena allocation and of every output buffer the runtime makes.
 #define AC_ALIGNMENT 64
 
@@ -70,11 +84,13 @@ typedef struct AcHost {
   void (*mark)(AcCall *call, const char *node);
 } AcHost;
 
-/// One run. Compiled code reads the first three fields; what follows them belongs to the runtime.
+/// One run. Compiled code knows these fields by position; what follows them belongs to the runtime.
 struct AcCall {
   const AcHost *host;
   const uint8_t *weights;
   const AcInput *inputs;
+  const double *budgets; ///< a number for each budget of the description
+  int64_t *counters;     ///< zero at the start of a run; a number for each counter of each site
 };
 
 #ifdef __cplusplus

@@ -29,7 +29,8 @@ extern "C" {
 typedef enum AcStatus {
   AC_OK = 0,
   AC_ERROR_FILE = 1,      ///< the artefact or its weights cannot be read, or are not what they say they are
-  AC_ERROR_INPUT = 2,     ///< a wrong name, element type, rank, dimension, or a missing input
+  AC_ERROR_INPUT = 2,     ///< a wrong name, element type, rank, dimension, a missing input, or a budget that
+                          ///< the model has not or that cannot have this value
   AC_ERROR_OUTPUT = 3,    ///< an output buffer that is too small
   AC_ERROR_MODEL = 4,     ///< the model itself stopped the run (an index out of range, shapes that do not agree)
   AC_ERROR_MEMORY = 5,    ///< no memory
@@ -90,6 +91,51 @@ AC_API AcStatus ac_run_set_output(AcRun *run, int32_t index, void *data, size_t 
 AC_API AcStatus ac_run_execute(AcRun *run);
 /// Where output `index` of the last execution is. Valid until the next one.
 AC_API AcStatus ac_run_output(const AcRun *run, int32_t index, AcTensor *tensor);
+
+/// A budget is a number that the user sets for a run: a threshold, a number of steps, of experts. `type` is AC_TYPE_F32 or
+/// AC_TYPE_I64, for which every value is whole. A value is in the unit that the model compares it in (probabilities for a
+/// confidence, iterations for a number of steps), and lies in [least, most], either of which may be infinite for
+/// AC_TYPE_F32. All pointers live as long as the model.
+typedef struct AcBudgetInfo {
+  const char *name;
+  AcType type;
+  double initial; ///< the value of a new run
+  double least, most;
+} AcBudgetInfo;
+AC_API int32_t ac_model_num_budgets(const AcModel *model);
+AC_API AcStatus ac_model_budget(const AcModel *model, int32_t index, AcBudgetInfo *info);
+/// Sets a budget for the executions of this run that follow; other runs keep theirs. AC_ERROR_INPUT, and nothing changes,
+/// when the model has no such budget (the text names the nearest one), or for a value outside of the range, NaN, and
+/// fractions for AC_TYPE_I64 (the text says what was seen and expected).
+AC_API AcStatus ac_run_set_budget(AcRun *run, const char *name, double value);
+/// The value that the next execution will have. AC_ERROR_INPUT when the model has no such budget.
+AC_API AcStatus ac_run_get_budget(const AcRun *run, const char *name, double *value);
+
+/// A site is a place in the model that decides how much is computed; `kind` is the operation it is (`learner_chain`,
+/// `exit`, ...). Counter 0 counts opportunities (rows, runs, row-steps), every other one how many of them were taken.
+/// `flops[i]` is what one unit of counter i costs in floating-point operations: 0 if it is free, -1 if it was not known
+/// while compiling. All pointers live as long as the model.
+typedef struct AcSiteInfo {
+  const char *name;
+  const char *kind;
+  int32_t num_counters; ///< at least one
+  const char *const *counters;
+  const int64_t *flops;
+} AcSiteInfo;
+AC_API int32_t ac_model_num_sites(const AcModel *model);
+AC_API AcStatus ac_model_site(const AcModel *model, int32_t index, AcSiteInfo *info);
+/// Copies what site `site` counted in the last execution to `values`, which has room for all its counters. Every
+/// execution counts from zero. AC_ERROR_ARGUMENT when the last one failed or there was none.
+AC_API AcStatus ac_run_counters(const AcRun *run, int32_t site, int64_t *values);
+
+/// The floating-point operations that the sites of an execution account for.
+typedef struct AcFlops {
+  double done;     ///< the sum over i > 0 of c_i * flops_i
+  double avoided;  ///< the sum over i > 0 of (c_0 - c_i) * flops_i
+  int32_t unknown; ///< not zero if something counted has an unknown cost, which is in neither sum
+} AcFlops;
+/// Of the last execution. AC_ERROR_ARGUMENT when it failed or there was none.
+AC_API AcStatus ac_run_flops(const AcRun *run, AcFlops *flops);
 
 /// What the arena of a run has needed since the run was made.
 typedef struct AcStatistics {

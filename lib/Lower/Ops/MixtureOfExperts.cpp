@@ -9,8 +9,7 @@
 // largest (of equal ones the last), each a matrix, an activation and another matrix. Its result is their sum weighted
 // by the softmax of the router values, over all experts or, normalised, over the k chosen ones.
 //
-// An expert is given the rows that chose it and no others. What it makes of them stays where it is: one elementwise
-// operation forms the weighted sum and reads of each expert only rows that were computed.
+// An expert is given the rows that chose it and no others. What it makes of them is weighted and added where they belong.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Compaction.h"
@@ -238,25 +237,18 @@ LogicalResult Mixture::lower() {
   Type f32 = emit.getF32Type();
   Value x = node.input(X), rows = emit.reshape(x, {numRows, fixed(width)});
   Value weights = route();
-  SmallVector<Compaction> compactions;
-  SmallVector<Value> results;
+  Value sum = emit.fill({numRows, fixed(width)}, emit.constant(f32, 0.0));
   for (int64_t expert = 0; expert < numExperts; ++expert) {
-    Value own = emit.slice(weights, 0, fixed(expert), fixed(1));
-    compactions.push_back(Compaction::of(emit, own, numRows));
-    results.push_back(run(expert, compactions.back().gather(emit, rows)));
+    Compaction list = Compaction::ofMask(emit, emit.slice(weights, 0, fixed(expert), fixed(1)), numRows);
+    Value factors = emit.tabulate({list.count, fixed(1)}, f32, [&](OpBuilder &b, Location loc, ValueRange at) -> Value {
+      Value own = arith::ConstantIndexOp::create(b, loc, expert);
+      Value row = tensor::ExtractOp::create(b, loc, list.places, at[0]);
+      return tensor::ExtractOp::create(b, loc, weights, ValueRange{own, row});
+    });
+    Value result = mapElements(emit, {factors, run(expert, list.gather(emit, rows))}, f32,
+                               [](Scalars &s, ValueRange v) { return s.mul(v[0], v[1]); });
+    sum = list.scatter(emit, result, sum, /*accumulate=*/true);
   }
-  Value sum = emit.tabulate({numRows, fixed(width)}, f32, [&](OpBuilder &b, Location loc, ValueRange at) {
-    Value sum = Scalars(b, loc).constant(f32, 0.0);
-    for (int64_t expert = 0; expert < numExperts; ++expert)
-      sum = compactions[expert].ifComputed(b, loc, at[0], sum, [&](OpBuilder &inner, Value number) {
-        Scalars s(inner, loc);
-        Value place = arith::ConstantIndexOp::create(inner, loc, expert);
-        Value weight = tensor::ExtractOp::create(inner, loc, weights, ValueRange{place, at[0]});
-        Value result = tensor::ExtractOp::create(inner, loc, results[expert], ValueRange{number, at[1]});
-        return s.add(sum, s.mul(weight, result));
-      });
-    return sum;
-  });
   return node.finish(emit.reshape(sum, emit.dims(x)));
 }
 

@@ -118,5 +118,7 @@ func.func @lowered(%n: index) -> f32 {
   %0 = ac.read_budget "exit.3.confidence" = 0.9 in [0.0, 1.0] : f32
   // CHECK: ac.count "mlp.3" 1 %{{.*}} of "learner_chain" ["rows", "learner 0"] flops [0, 4096]
   ac.count "mlp.3" 1 %n of "learner_chain" ["rows", "learner 0"] flops [0, 4096]
+  // CHECK: ac.count "moe.1" 1 %{{.*}} at %{{.*}} of "moe_dispatch" ["rows", "expert 0", "expert 1"] flops [0, -1, -1]
+  ac.count "moe.1" 1 %n at %n of "moe_dispatch" ["rows", "expert 0", "expert 1"] flops [0, -1, -1]
   return %0 : f32
 }

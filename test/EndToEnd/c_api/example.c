@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Usage: example MODEL.so [SIZE]
+// Usage: example MODEL.so [SIZE] [BUDGET=VALUE]...
 //
 // Runs any compiled model on made-up inputs: every dimension that is not fixed gets SIZE (1 if not given), floats count
-// 0, 0.1, 0.2, ... and integers are 0. Build it with
+// 0, 0.1, 0.2, ... and integers are 0. Budgets of the model that are not given keep their initial values. Build it with
 //
 //   cc example.c -I include -L lib -laccordion_runtime -o example
 //
@@ -62,9 +62,28 @@ static void print_output(const AcTensorInfo *info, const AcTensor *tensor) {
   printf("\n");
 }
 
+/// What each site of the model counted, and what that comes to.
+static void print_counters(const AcModel *model, const AcRun *run) {
+  for (int32_t i = 0; i < ac_model_num_sites(model); ++i) {
+    AcSiteInfo info;
+    check(ac_model_site(model, i, &info));
+    int64_t *values = malloc(sizeof(int64_t) * (size_t)info.num_counters);
+    check(ac_run_counters(run, i, values));
+    printf("site %s (%s):", info.name, info.kind);
+    for (int32_t c = 0; c < info.num_counters; ++c)
+      printf(" %s %lld", info.counters[c], (long long)values[c]);
+    printf("\n");
+    free(values);
+  }
+  AcFlops flops;
+  check(ac_run_flops(run, &flops));
+  if (ac_model_num_sites(model) > 0)
+    printf("flops: %g done, %g avoided%s\n", flops.done, flops.avoided, flops.unknown ? ", some not known" : "");
+}
+
 int main(int argc, char **argv) {
   if (argc < 2) {
-    fprintf(stderr, "usage: %s MODEL.so [SIZE]\n", argv[0]);
+    fprintf(stderr, "usage: %s MODEL.so [SIZE] [BUDGET=VALUE]...\n", argv[0]);
     return 1;
   }
   int64_t size = argc > 2 ? atoll(argv[2]) : 1;
@@ -73,6 +92,16 @@ int main(int argc, char **argv) {
   check(ac_model_open(argv[1], NULL, 0, &model));
   AcRun *run;
   check(ac_run_create(model, &run));
+
+  for (int i = 3; i < argc; ++i) {
+    char *equals = strchr(argv[i], '=');
+    if (!equals) {
+      fprintf(stderr, "expected BUDGET=VALUE, not %s\n", argv[i]);
+      return 1;
+    }
+    *equals = 0;
+    check(ac_run_set_budget(run, argv[i], atof(equals + 1)));
+  }
 
   int32_t num_inputs = ac_model_num_inputs(model);
   AcTensor *inputs = calloc((size_t)num_inputs + 1, sizeof(AcTensor));
@@ -94,6 +123,7 @@ int main(int argc, char **argv) {
     check(ac_run_output(run, i, &output));
     print_output(&info, &output);
   }
+  print_counters(model, run);
 
   // The first output can also go straight to memory of the program, here of the size that it just had.
   if (ac_model_num_outputs(model) > 0) {

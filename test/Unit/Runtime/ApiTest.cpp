@@ -9,6 +9,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <thread>
@@ -228,6 +229,90 @@ TEST_F(ApiTest, RunsOnSeveralThreadsAtOnce) {
     thread.join();
 }
 
+TEST_F(ApiTest, DescribesBudgetsAndSites) {
+  ASSERT_EQ(ac_model_num_budgets(model), 2);
+  AcBudgetInfo budget;
+  ASSERT_EQ(ac_model_budget(model, 1, &budget), AC_OK);
+  EXPECT_STREQ(budget.name, "exit/steps");
+  EXPECT_EQ(budget.type, AC_TYPE_I64);
+  EXPECT_EQ(budget.initial, 2);
+  EXPECT_EQ(budget.least, 0);
+  EXPECT_EQ(budget.most, 100);
+  EXPECT_EQ(ac_model_budget(model, 2, &budget), AC_ERROR_ARGUMENT);
+  EXPECT_STREQ(ac_last_error(), "there is no budget 2: the model has 2");
+  ASSERT_EQ(ac_model_num_sites(model), 2);
+  AcSiteInfo site;
+  ASSERT_EQ(ac_model_site(model, 0, &site), AC_OK);
+  EXPECT_STREQ(site.name, "mlp\t");
+  EXPECT_STREQ(site.kind, "learner_chain");
+  ASSERT_EQ(site.num_counters, 3);
+  EXPECT_STREQ(site.counters[2], "second,");
+  EXPECT_EQ(site.flops[1], 100);
+  EXPECT_EQ(ac_model_site(model, -1, &site), AC_ERROR_ARGUMENT);
+}
+
+TEST_F(ApiTest, SetsBudgetsOfOneRun) {
+  Session session(model), other(model);
+  double value = 0;
+  ASSERT_EQ(ac_run_get_budget(session.run, "gain", &value), AC_OK);
+  EXPECT_EQ(value, 1);
+  ASSERT_EQ(ac_run_set_budget(session.run, "gain", -3), AC_OK);
+  ASSERT_EQ(session.execute(5, 0), AC_OK);
+  AcTensor y;
+  ASSERT_EQ(ac_run_output(session.run, 0, &y), AC_OK);
+  EXPECT_EQ(static_cast<float *>(y.data)[5], -33);
+  ASSERT_EQ(other.execute(5, 0), AC_OK);
+  other.expectResult();
+
+  auto set = [&](const char *name, double number) {
+    EXPECT_EQ(ac_run_set_budget(session.run, name, number), AC_ERROR_INPUT);
+    return std::string(ac_last_error());
+  };
+  EXPECT_EQ(set("gian", 1), "the model has no budget `gian`, did you mean `gain`?");
+  EXPECT_EQ(set("exit.step", 1), "the model has no budget `exit.step`, did you mean `exit/steps`?");
+  EXPECT_EQ(set("gain", 10.5), "budget `gain` was given 10.5, expected a number from -10 to 10");
+  EXPECT_EQ(set("gain", NAN), "budget `gain` was given nan, expected a number from -10 to 10");
+  EXPECT_EQ(set("gain", -INFINITY), "budget `gain` was given -inf, expected a number from -10 to 10");
+  EXPECT_EQ(set("exit/steps", 2.5), "budget `exit/steps` was given 2.5, expected a whole number from 0 to 100");
+  EXPECT_EQ(set("exit/steps", 101), "budget `exit/steps` was given 101, expected a whole number from 0 to 100");
+  ASSERT_EQ(ac_run_get_budget(session.run, "gain", &value), AC_OK);
+  EXPECT_EQ(value, -3);
+  EXPECT_EQ(ac_run_get_budget(session.run, "steps", &value), AC_ERROR_INPUT);
+}
+
+TEST_F(ApiTest, CountsEachExecutionFromZero) {
+  Session session(model);
+  int64_t counts[3];
+  AcFlops flops;
+  EXPECT_EQ(ac_run_counters(session.run, 0, counts), AC_ERROR_ARGUMENT);
+  EXPECT_STREQ(ac_last_error(), "nothing was counted: the last execution failed or there was none");
+  for (int repeat = 0; repeat < 3; ++repeat) {
+    ASSERT_EQ(session.execute(5, 0), AC_OK);
+    ASSERT_EQ(ac_run_counters(session.run, 0, counts), AC_OK);
+    EXPECT_THAT(counts, testing::ElementsAre(5, 2, 1));
+  }
+  ASSERT_EQ(ac_run_counters(session.run, 1, counts), AC_OK);
+  EXPECT_EQ(counts[0], 1);
+  ASSERT_EQ(ac_run_flops(session.run, &flops), AC_OK);
+  EXPECT_EQ(flops.done, 2 * 100 + 1 * 7);
+  EXPECT_EQ(flops.avoided, 3 * 100 + 4 * 7);
+  EXPECT_TRUE(flops.unknown);
+  ASSERT_EQ(ac_run_set_budget(session.run, "exit/steps", 100), AC_OK);
+  ASSERT_EQ(session.execute(5, 0), AC_OK);
+  ASSERT_EQ(ac_run_counters(session.run, 0, counts), AC_OK);
+  EXPECT_THAT(counts, testing::ElementsAre(5, 5, 1));
+  EXPECT_EQ(ac_run_counters(session.run, 2, counts), AC_ERROR_ARGUMENT);
+  // A run that fails has counted before, which nobody sees.
+  for (int64_t mode : {1, 2, 7}) {
+    EXPECT_EQ(session.execute(40, mode), AC_ERROR_MODEL);
+    EXPECT_EQ(ac_run_counters(session.run, 0, counts), AC_ERROR_ARGUMENT);
+    EXPECT_EQ(ac_run_flops(session.run, &flops), AC_ERROR_ARGUMENT);
+  }
+  ASSERT_EQ(session.execute(0, 0), AC_OK);
+  ASSERT_EQ(ac_run_counters(session.run, 0, counts), AC_OK);
+  EXPECT_THAT(counts, testing::ElementsAre(0, 0, 0));
+}
+
 TEST_F(ApiTest, KeepsTheModelForItsRuns) {
   AcModel *other = nullptr;
   ASSERT_EQ(ac_model_open(writeModel("n.so", "", "", TEST_MODEL_TRIPLE).c_str(), nullptr, 1, &other), AC_OK);
@@ -245,6 +330,14 @@ TEST_F(ApiTest, SurvivesNullPointers) {
   EXPECT_EQ(ac_run_create(nullptr, nullptr), AC_ERROR_ARGUMENT);
   EXPECT_EQ(ac_run_execute(nullptr), AC_ERROR_ARGUMENT);
   EXPECT_EQ(ac_run_output(nullptr, 0, &tensor), AC_ERROR_ARGUMENT);
+  EXPECT_EQ(ac_model_num_budgets(nullptr), 0);
+  EXPECT_EQ(ac_model_num_sites(nullptr), 0);
+  EXPECT_EQ(ac_model_budget(model, 0, nullptr), AC_ERROR_ARGUMENT);
+  EXPECT_EQ(ac_model_site(nullptr, 0, nullptr), AC_ERROR_ARGUMENT);
+  EXPECT_EQ(ac_run_set_budget(nullptr, "gain", 1), AC_ERROR_ARGUMENT);
+  EXPECT_EQ(ac_run_get_budget(nullptr, "gain", nullptr), AC_ERROR_ARGUMENT);
+  EXPECT_EQ(ac_run_counters(nullptr, 0, nullptr), AC_ERROR_ARGUMENT);
+  EXPECT_EQ(ac_run_flops(nullptr, nullptr), AC_ERROR_ARGUMENT);
   EXPECT_EQ(ac_model_open(at("missing.so").c_str(), nullptr, 1, &none), AC_ERROR_FILE);
   EXPECT_EQ(none, nullptr);
   ac_model_close(nullptr);

@@ -81,6 +81,59 @@ TEST_F(CommandLineTest, PrintsTimes) {
   EXPECT_THAT(get("p.json"), AllOf(StartsWith("{"), HasSubstr("\"name\": \"Add_0\"")));
 }
 
+TEST_F(CommandLineTest, SetsBudgets) {
+  std::string inputs = "--inputs=" + at("mode0.npz");
+  EXPECT_EQ(run({at("m.so"), inputs, "--budget", "gain=-1e1", "--budget=exit/steps=3"}), 0) << error;
+  EXPECT_THAT(output, StartsWith("y  f32 [5, 4]  -0 -30 -60 -90 -80 -110"));
+  // Of two values the later counts, so that a script can have a default.
+  EXPECT_EQ(run({at("m.so"), inputs, "--budget=gain=7", "--budget=gain=2"}), 0) << error;
+  EXPECT_THAT(output, StartsWith("y  f32 [5, 4]  0 6 12"));
+  EXPECT_EQ(run({at("m.so"), "--info"}), 0);
+  EXPECT_THAT(output, AllOf(HasSubstr("  gain        f32   1 in [-10, 10]\n  exit/steps  i64   2 in [0, 100]\n"),
+                            HasSubstr("  mlp\t  learner_chain: rows, first (100 flops), second, (7 flops)\n"
+                                      "  last  exit: runs, taken (cost not known)\n")));
+}
+
+TEST_F(CommandLineTest, WritesStats) {
+  EXPECT_EQ(run({at("m.so"), "--inputs=" + at("mode0.npz"), "--stats", at("s.json"), "--repeat=2", "--threads=2",
+                 "--budget", "gain=0.1"}),
+            0)
+      << error;
+  std::string text = get("s.json");
+  std::string model = R"("model": ")" + at("m.so") + R"(", "threads": 2,)";
+  EXPECT_THAT(text, AllOf(StartsWith(R"({"accordion": ")"), HasSubstr(model)));
+  EXPECT_THAT(text,
+              HasSubstr(R"({"name": "mlp\u0009", "kind": "learner_chain", "counters": ["rows", "first", "second,"], )"
+                        R"("flops": [0, 100, 7]})"));
+  std::string one = R"("budgets": {"gain": 0.1, "exit/steps": 2}, "sites": {"mlp\u0009": [5, 2, 1], "last": [1, 0]}, )"
+                    R"("flops_done": 207, "flops_avoided": 328, "flops_unknown": true})";
+  size_t first = text.find(one);
+  ASSERT_NE(first, std::string::npos) << text;
+  // The warm-up run is not among them.
+  size_t second = text.find(one, first + 1);
+  ASSERT_NE(second, std::string::npos) << text;
+  EXPECT_EQ(text.find(one, second + 1), std::string::npos);
+  EXPECT_THAT(text, testing::EndsWith(R"("totals": {"flops_done": 414, "flops_avoided": 656, "flops_unknown": true}})"
+                                      "\n"));
+  expectError({at("m.so"), "--inputs", at("mode1.npz"), "--stats", at("none.json")}, "node `Add_1` (Add)");
+  EXPECT_FALSE(std::filesystem::exists(at("none.json")));
+  expectError({at("m.so"), "--inputs", at("mode0.npz"), "--stats", at("none/s.json")}, "cannot write");
+}
+
+TEST_F(CommandLineTest, SaysWhatIsWrongWithBudgets) {
+  std::string model = at("m.so"), inputs = "--inputs=" + at("mode0.npz");
+  expectError({model, inputs, "--budget"}, "--budget needs a value: --budget=NAME=V");
+  expectError({model, inputs, "--budget", "gain"}, "--budget takes NAME=V, as in --budget gain=0.5, not `gain`");
+  expectError({model, inputs, "--budget", "=1"}, "--budget takes NAME=V, as in --budget NAME=0.5, not `=1`");
+  for (const char *number : {"", "x", "1x", " 1", "1 ", "0x10", "1,5", "1e999", "--1"})
+    expectError({model, inputs, std::string("--budget=gain=") + number},
+                std::string("`") + number + "` is not a number");
+  expectError({model, inputs, "--budget=gain=nan"}, "budget `gain` was given nan, expected a number from -10 to 10");
+  expectError({model, inputs, "--budget=gain=inf"}, "budget `gain` was given inf");
+  expectError({model, inputs, "--budget=exit/steps=1.5"}, "was given 1.5, expected a whole number from 0 to 100");
+  expectError({model, inputs, "--budget=exit/step=1"}, "no budget `exit/step`, did you mean `exit/steps`?");
+}
+
 TEST_F(CommandLineTest, SaysWhatIsWrongInOneLine) {
   std::string model = at("m.so"), inputs = "--inputs=" + at("mode0.npz");
   expectError({}, "no model was given");

@@ -5,7 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What the compiler would make of y = SCALE * x + weights, with ways to misbehave that `mode` chooses.
+// What the compiler would make of y = gain * (SCALE * x + weights), where `gain` is a budget, with ways to misbehave
+// that `mode` chooses. Of its n rows, `steps` (a budget) at most count as taken by the first learner; the second takes
+// one.
 //
 //===----------------------------------------------------------------------===//
 #include "ac/Runtime/ABI.h"
@@ -15,6 +17,8 @@
 #endif
 
 #define EXPORT __attribute__((visibility("default")))
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
 
 #ifdef NO_WEIGHTS
 #define WEIGHTS_SIZE "0"
@@ -23,14 +27,19 @@
 #endif
 
 // The weights are the floats 0, 1, 2, 3.
-EXPORT const char ac_model_description[] = "accordion\t1\t0.1.0\n"
-                                           "weights\t" WEIGHTS_SIZE "\tcffea34249aec64f\n"
-                                           "target\t\tgeneric\n"
-                                           "input\tx\tf32\tn,4\n"
-                                           "input\tmode%09\ti64\t-\n"
-                                           "input\tz\tf32\tn\n"
-                                           "output\ty\tf32\tn,4\n"
-                                           "output\tcount\ti64\t-\n";
+EXPORT const char ac_model_description[] =
+    "accordion\t" TEXT(AC_ABI_VERSION) "\t0.1.0\n"
+                                       "weights\t" WEIGHTS_SIZE "\tcffea34249aec64f\n"
+                                       "target\t\tgeneric\n"
+                                       "input\tx\tf32\tn,4\n"
+                                       "input\tmode%09\ti64\t-\n"
+                                       "input\tz\tf32\tn\n"
+                                       "output\ty\tf32\tn,4\n"
+                                       "output\tcount\ti64\t-\n"
+                                       "budget\tgain\tf32\t1\t-10\t10\n"
+                                       "budget\texit/steps\ti64\t2\t0\t100\n"
+                                       "site\tmlp%09\tlearner_chain\trows:0,first:100,second%2C:7\n"
+                                       "site\tlast\texit\truns:0,taken:-1\n";
 
 enum Mode {
   normal = 0,
@@ -54,13 +63,14 @@ struct Closure {
   const float *weights;
   float *y;
   int64_t mode;
+  float gain;
 };
 
 static void column(void *closure, int64_t begin, int64_t end) {
   struct Closure *c = *(struct Closure **)closure;
   int64_t row = ((int64_t *)closure)[1];
   for (int64_t j = begin; j < end; ++j)
-    c->y[row * 4 + j] = c->x[row * 4 + j] * SCALE + c->weights[j];
+    c->y[row * 4 + j] = c->gain * (c->x[row * 4 + j] * SCALE + c->weights[j]);
 }
 
 static void rows(void *closure, int64_t begin, int64_t end) {
@@ -81,7 +91,7 @@ static void rows(void *closure, int64_t begin, int64_t end) {
       host->parallel_for(c->call, column, inner, 4, 1);
     } else {
       for (int64_t j = 0; j < 4; ++j)
-        c->y[i * 4 + j] = c->x[i * 4 + j] * SCALE + c->weights[j];
+        c->y[i * 4 + j] = c->gain * (c->x[i * 4 + j] * SCALE + c->weights[j]);
     }
     if (scratch) {
       scratch[0] = (float)i;
@@ -98,6 +108,11 @@ EXPORT int32_t ac_model_run(AcCall *call) {
 #endif
   const AcHost *host = call->host;
   int64_t n = call->inputs[0].dims[0], mode = *(const int64_t *)call->inputs[1].data, dims[2] = {n, 4};
+  int64_t steps = (int64_t)call->budgets[1];
+  call->counters[0] += n;
+  call->counters[1] += n < steps ? n : steps;
+  call->counters[2] += n < 1 ? n : 1;
+  call->counters[3] += 1;
   host->mark(call, "Add_0");
   if (mode == failAtOnce)
     host->fail(call, "node `Add_1` (Add): shapes [2] and [3] do not agree");
@@ -107,7 +122,8 @@ EXPORT int32_t ac_model_run(AcCall *call) {
     host->alloc(call, -1);
   if (mode == returnStatus)
     return 17;
-  struct Closure closure = {call, call->inputs[0].data, weights, host->output(call, 0, 2, dims), mode};
+  struct Closure closure = {call, call->inputs[0].data,   weights, host->output(call, 0, 2, dims),
+                            mode, (float)call->budgets[0]};
   float *temporary = host->alloc(call, n * 16);
   host->parallel_for(call, rows, &closure, n, 3);
   host->free(call, temporary);

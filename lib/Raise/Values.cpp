@@ -1,0 +1,173 @@
+//===- Values.cpp - What the passes of the raise stage ask of values ------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Raise/Values.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace mlir::ac {
+
+StringRef operatorOf(Operation *op) {
+  StringRef name = op->getName().getStringRef();
+  if (!name.consume_front("onnx."))
+    return name;
+  if (name == "Custom")
+    if (auto type = op->getAttrOfType<StringAttr>("op_type"))
+      return type.getValue();
+  return name;
+}
+
+StringRef operatorOf(Value value) {
+  Operation *op = value.getDefiningOp();
+  return op ? operatorOf(op) : StringRef();
+}
+
+RankedTensorType rankedType(Value value) { return dyn_cast<RankedTensorType>(value.getType()); }
+
+bool hasOneElement(Value value) {
+  auto type = rankedType(value);
+  return type && type.hasStaticShape() && type.getNumElements() == 1;
+}
+
+static ElementsAttr constantOf(Value value) {
+  Operation *op = value.getDefiningOp();
+  return op && operatorOf(op) == "Constant" ? op->getAttrOfType<ElementsAttr>("value") : ElementsAttr();
+}
+
+std::optional<SmallVector<int64_t>> constantInts(Value value) {
+  auto dense = dyn_cast_if_present<DenseElementsAttr>(constantOf(value));
+  if (!dense || !isa<IntegerType>(dense.getElementType()) || dense.getNumElements() > 65536)
+    return std::nullopt;
+  SmallVector<int64_t> values;
+  bool isBool = dense.getElementType().isInteger(1);
+  for (APInt element : dense.getValues<APInt>())
+    values.push_back(isBool ? static_cast<int64_t>(element.getZExtValue()) : element.getSExtValue());
+  return values;
+}
+
+std::optional<double> constantNumber(Value value) {
+  auto dense = dyn_cast_if_present<DenseElementsAttr>(constantOf(value));
+  if (!dense || dense.getNumElements() == 0 || !dense.isSplat())
+    return std::nullopt;
+  if (isa<FloatType>(dense.getElementType()))
+    return dense.getSplatValue<APFloat>().convertToDouble();
+  if (isa<IntegerType>(dense.getElementType()))
+    return static_cast<double>(dense.getSplatValue<APInt>().getSExtValue());
+  return std::nullopt;
+}
+
+bool isZero(Value value) {
+  value = throughMoves(value, /*shapes=*/true, /*casts=*/true);
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return false;
+  if (operatorOf(op) == "ConstantOfShape") {
+    auto fill = op->getAttrOfType<DenseElementsAttr>("value");
+    if (!fill)
+      return true;
+    return isa<FloatType>(fill.getElementType()) ? fill.getSplatValue<APFloat>().isZero()
+                                                 : fill.getSplatValue<APInt>().isZero();
+  }
+  if (operatorOf(op) == "Expand" || operatorOf(op) == "Tile")
+    return isZero(op->getOperand(0));
+  if (operatorOf(op) == "Mul")
+    return isZero(op->getOperand(0)) || isZero(op->getOperand(1));
+  if (auto number = constantNumber(value))
+    return *number == 0.0;
+  // Large zero tensors are blobs.
+  auto blob = dyn_cast_if_present<DenseResourceElementsAttr>(constantOf(value));
+  if (!blob || !blob.getRawHandle().getBlob())
+    return false;
+  return llvm::all_of(blob.getRawHandle().getBlob()->getData(), [](char byte) { return byte == 0; });
+}
+
+std::optional<SmallVector<int64_t>> intsOf(Operation *op, StringRef attribute, unsigned input) {
+  if (auto given = op->getAttrOfType<DenseI64ArrayAttr>(attribute))
+    return llvm::to_vector(given.asArrayRef());
+  if (input < op->getNumOperands())
+    return constantInts(op->getOperand(input));
+  return std::nullopt;
+}
+
+int64_t intOf(Operation *op, StringRef attribute, int64_t otherwise) {
+  auto given = op->getAttrOfType<IntegerAttr>(attribute);
+  return given ? given.getInt() : otherwise;
+}
+
+std::optional<SmallVector<int64_t>> normalized(std::optional<SmallVector<int64_t>> axes, int64_t rank) {
+  if (!axes)
+    return std::nullopt;
+  for (int64_t &axis : *axes) {
+    if (axis < 0)
+      axis += rank;
+    if (axis < 0 || axis >= rank)
+      return std::nullopt;
+  }
+  return axes;
+}
+
+Value throughMoves(Value value, bool shapes, bool casts) {
+  while (Operation *op = value.getDefiningOp()) {
+    StringRef name = operatorOf(op);
+    bool moves = name == "Identity" || (casts && name == "Cast") ||
+                 (shapes && (name == "Reshape" || name == "Squeeze" || name == "Unsqueeze" || name == "Flatten"));
+    if (!moves)
+      break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+Value make(OpBuilder &b, Location loc, StringRef name, Type type, ValueRange operands,
+           ArrayRef<NamedAttribute> attributes) {
+  OperationState state(loc, ("onnx." + name).str());
+  state.addTypes(type);
+  state.addOperands(operands);
+  state.addAttributes(attributes);
+  return b.create(state)->getResult(0);
+}
+
+Value makeInts(OpBuilder &b, Location loc, ArrayRef<int64_t> shape, ArrayRef<int64_t> values) {
+  auto type = RankedTensorType::get(shape, b.getI64Type());
+  return make(b, loc, "Constant", type, {}, b.getNamedAttr("value", DenseElementsAttr::get(type, values)));
+}
+
+NamedAttribute intAttribute(OpBuilder &b, StringRef name, int64_t value) {
+  return b.getNamedAttr(name, b.getIntegerAttr(b.getIntegerType(64), value));
+}
+
+Value makeCast(OpBuilder &b, Location loc, Value value, Type element) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getElementType() == element)
+    return value;
+  // ONNX numbers of the types that masks and counts have.
+  int64_t to = element.isF32() ? 1 : element.isF16() ? 10 : element.isF64() ? 11 : element.isBF16() ? 16 : element.isInteger(1) ? 9 : 7;
+  return make(b, loc, "Cast", RankedTensorType::get(type.getShape(), element), value, intAttribute(b, "to", to));
+}
+
+void eraseUnused(Operation *op) {
+  if (!op || !op->use_empty() || !isMemoryEffectFree(op) || op->hasTrait<OpTrait::IsTerminator>())
+    return;
+  SmallVector<Operation *> inputs;
+  for (Value operand : op->getOperands())
+    if (Operation *input = operand.getDefiningOp())
+      inputs.push_back(input);
+  op->erase();
+  llvm::sort(inputs);
+  inputs.erase(llvm::unique(inputs), inputs.end());
+  for (Operation *input : inputs)
+    eraseUnused(input);
+}
+
+std::string describe(Operation *op) {
+  std::string name = "?";
+  if (auto loc = op->getLoc()->findInstanceOf<NameLoc>())
+    name = loc.getName().str();
+  return ("node '" + Twine(name) + "' (" + operatorOf(op) + ")").str();
+}
+
+} // namespace mlir::ac

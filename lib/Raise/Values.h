@@ -1,0 +1,58 @@
+//===- Values.h - What the passes of the raise stage ask of values -*- C++ -*-===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef RAISE_VALUES_H
+#define RAISE_VALUES_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Operation.h"
+#include <optional>
+
+namespace mlir::ac {
+
+/// `MatMul` for `onnx.MatMul`; `MatMulNBits` for a custom operator of that name.
+StringRef operatorOf(Operation *op);
+/// The operator that makes a value, or nothing for an argument.
+StringRef operatorOf(Value value);
+/// The type of a value of known rank, or null.
+RankedTensorType rankedType(Value value);
+/// Whether every dimension is known and their product is one.
+bool hasOneElement(Value value);
+
+/// The integers of a constant.
+std::optional<SmallVector<int64_t>> constantInts(Value value);
+/// The number that all elements of a constant are.
+std::optional<double> constantNumber(Value value);
+/// Whether every element is zero, by being a constant or filled with it.
+bool isZero(Value value);
+/// Integers that moved from attribute to input over the opsets.
+std::optional<SmallVector<int64_t>> intsOf(Operation *op, StringRef attribute, unsigned input);
+int64_t intOf(Operation *op, StringRef attribute, int64_t otherwise);
+/// Axes made non-negative for this rank; nothing if one is out of range.
+std::optional<SmallVector<int64_t>> normalized(std::optional<SmallVector<int64_t>> axes, int64_t rank);
+
+/// What `value` is, seen through operations that change neither numbers nor their order: Identity and, with `shapes`,
+/// Reshape, Squeeze, Unsqueeze and Flatten; with `casts`, Cast between booleans, integers and floats.
+Value throughMoves(Value value, bool shapes, bool casts);
+
+/// Makes an operation of the onnx dialect with one result.
+Value make(OpBuilder &b, Location loc, StringRef name, Type type, ValueRange operands,
+           ArrayRef<NamedAttribute> attributes = {});
+Value makeInts(OpBuilder &b, Location loc, ArrayRef<int64_t> shape, ArrayRef<int64_t> values);
+NamedAttribute intAttribute(OpBuilder &b, StringRef name, int64_t value);
+/// `value` cast to elements of this type, or itself.
+Value makeCast(OpBuilder &b, Location loc, Value value, Type element);
+
+/// Erases `op` and what it alone used, if nothing uses it.
+void eraseUnused(Operation *op);
+
+/// How far an operation is from the end of its block, in the words of remarks: `node 'x' (MatMul)`.
+std::string describe(Operation *op);
+
+} // namespace mlir::ac
+
+#endif // RAISE_VALUES_H
