@@ -103,7 +103,7 @@ def measure(session, files, settings, repeat, say) -> list[dict]:
             feeds.append({name: arrays[name] for name in names})
     runs = []
     for turn in range(repeat + 1):
-        say(f"\rround {turn} of {repeat}" if turn else "warming up")
+        say(f"round {turn} of {repeat}" if turn else "warming up")
         for budgets in settings:
             for file, feed in zip(files, feeds):
                 start = time.perf_counter()
@@ -111,7 +111,6 @@ def measure(session, files, settings, repeat, say) -> list[dict]:
                 seconds = time.perf_counter() - start
                 if turn:  # the first round warms up
                     runs.append({"seconds": seconds, **session.stats(), "data": file.name})
-    say("\n")
     return runs
 
 
@@ -126,7 +125,7 @@ def run_model(options, say) -> tuple[dict, dict | None, list]:
     if options.model.suffix in (".onnx", ".mlir"):
         with tempfile.TemporaryDirectory(prefix="accordion-") as folder:
             report = Path(folder) / "report.json"
-            say(f"compiling {options.model}\n")
+            say(f"compiling {options.model}")
             session = accordion.compile(options.model, threads=options.threads, report=report)
             compiled = json.loads(report.read_text())
     else:
@@ -154,7 +153,13 @@ def read_json(path):
 
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
-    say = lambda text: print(text, end="", file=sys.stderr, flush=True)
+    terminal = sys.stderr.isatty()
+
+    def say(text):
+        """One line that says what is going on, on terminals only."""
+        if terminal:
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
     try:
         import accordion
 
@@ -174,7 +179,9 @@ def main(arguments: list[str]) -> int:
             raise Refused(f"{options.stats or options.model}: {error}") from None
         options.output.write_text(text, encoding="utf-8")
     except (Refused, accordion.Error, OSError) as error:
+        say("")
         print(f"accordion report: error: {error}", file=sys.stderr)
         return 1
+    say("")
     print(f"{options.output}, {len(text) / 1e3:.0f} KB")
     return 0

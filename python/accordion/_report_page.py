@@ -45,6 +45,7 @@ HISTOGRAM_TITLES = {
     STEPPED: "How many steps rows ran",
     ROUTED: "What part of the rows each expert took",
 }
+SCALES = ((1, "s", 1), (1e3, "ms", 1e-3), (1e6, "µs", 0))
 # With more sites than this a figure would not fit a printed page, and becomes several.
 MOST_SITES = 40
 
@@ -54,7 +55,7 @@ def _percent(value):
 
 
 def _ms(seconds):
-    value, unit = (seconds * 1e3, "ms") if seconds < 1 else (seconds, "s")
+    value, unit = next((seconds * scale, unit) for scale, unit, least in SCALES if seconds >= least)
     return f"{value:#.3g}".rstrip(".") + f" {unit}" if value < 1000 else f"{value:.0f} {unit}"
 
 
@@ -97,7 +98,7 @@ def _regions(compiled):
         )
     regions = compiled.get("regions", [])
     if not regions:
-        return _section("Recognised", "<p>The compiler found no candidate for an adaptive construct in the model.</p>")
+        return _section("What was recognised", "<p>The compiler found no candidate for an adaptive construct in the model.</p>")
     parts = []
     for title, chosen in (("Recognised", True), ("Left as it was", False)):
         rows: dict[str, list[str]] = {}
@@ -127,8 +128,7 @@ def _tiles(stats: Statistics, compiled):
     if base.flops_part is not None:
         tiles.append((_percent(1 - base.flops_part), "of the sites' FLOPs avoided"))
     tiles.append((str(len(base.sites)), "site that decides" if len(base.sites) == 1 else "sites that decide"))
-    if compiled is not None:
-        regions = compiled.get("regions", [])
+    if regions := (compiled or {}).get("regions"):
         tiles.append((f"{sum(map(_recognised, regions))} of {len(regions)}", "candidates recognised"))
     return '<div class="tiles">' + "".join(f'<div class="tile"><b>{a}</b>{b}</div>' for a, b in tiles) + "</div>\n"
 

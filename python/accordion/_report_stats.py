@@ -7,6 +7,7 @@ and counts. Counter 0 of a site counts opportunities, every other how many of th
 from __future__ import annotations
 
 import itertools
+import re
 import statistics
 from dataclasses import dataclass, field
 
@@ -70,7 +71,10 @@ class Site:
         if self.kind == STEPPED and taken and taken[0]:
             # Step n counts the rows that it ran for, so that those it was the last for are the difference.
             reached = [*taken, 0]
-            return {str(n + 1): (reached[n] - reached[n + 1]) / taken[0] for n in range(len(taken))}
+            # A last counter of another name has all later steps in it, too.
+            open_end = not re.fullmatch(r"step \d+", self.counters[-1])
+            names = [f"{n + 1}{'+' * (open_end and n + 1 == len(taken))}" for n in range(len(taken))]
+            return {name: (reached[n] - reached[n + 1]) / taken[0] for n, name in enumerate(names)}
         if self.kind == ROUTED and total:
             return {name.removeprefix("expert "): count / total for name, count in zip(self.counters[1:], taken)}
         return None

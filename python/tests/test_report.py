@@ -253,3 +253,39 @@ def test_statistics_that_are_none(build, report, tmp_path, content, message):
     done = command(build, "--stats", file, "-o", tmp_path / "page.html")
     assert done.returncode == 1 and message in done.stderr and done.stderr.startswith("accordion report: error: ")
     assert done.stderr.count("\n") == 1 and not (tmp_path / "page.html").exists()
+
+
+# What lowerings leave: a loop whose rows are counted in each of its iterations, the later ones together.
+COUNTED = """
+module attributes {ac.stage = "lower"} {
+func.func @main(%x: tensor<?x4xf32> {ac.type = "f32", bufferization.writable = false, onnx.name = "x", onnx.dims = ["n", 4]})
+    -> (tensor<?x4xf32> {ac.type = "f32", onnx.name = "y", onnx.dims = ["n", 4]}) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %rows = tensor.dim %x, %c0 : tensor<?x4xf32>
+  %n = ac.read_budget "steps" = 2.0 in [0.0, 8.0] : i64
+  %steps = arith.index_cast %n : i64 to index
+  scf.for %i = %c0 to %steps step %c1 {
+    ac.count "loop" 0 %rows of "halting_loop" ["row steps", "step 0", "later"] flops [0, 8, 8]
+    ac.count "loop" 1 %rows at %i of "halting_loop" ["row steps", "step 0", "later"] flops [0, 8, 8]
+  }
+  return %x : tensor<?x4xf32>
+}
+}
+"""
+
+
+def test_budgets_of_a_model_from_the_command_line(build, report, tmp_path):
+    (tmp_path / "m.mlir").write_text(COUNTED)
+    np.savez(tmp_path / "a.npz", x=np.ones((3, 4), np.float32))
+    options = ["--budget", "steps=1,4", "--repeat", 2, "-o", tmp_path / "page.html", "--save-stats", tmp_path / "stats.json"]
+    done = command(build, tmp_path / "m.mlir", tmp_path / "a.npz", *options)
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "stats.json").read_text())
+    counts = {run["budgets"]["steps"]: run["sites"]["loop"] for run in kept["runs"]}
+    assert counts == {2: [6, 3, 3], 1: [3, 3, 0], 4: [12, 3, 9]}
+    page = (tmp_path / "page.html").read_text()
+    assert 'aria-label="Time against steps"' in page and "What was run" in page
+
+    done = command(build, tmp_path / "m.mlir", tmp_path / "a.npz", "--budget", "steps=9", "-o", tmp_path / "none.html")
+    assert done.returncode == 1 and "expected a whole number from 0 to 8" in done.stderr and done.stderr.count("\n") == 1
