@@ -181,10 +181,11 @@ def sweep_lines(name, points) -> str:
     with matplotlib.rc_context(STYLE):
         figure, axes = _figure(3.4 if with_flops else 2.3, nrows=1 + with_flops, squeeze=False, sharex=True)
         times = axes[0, 0]
-        low, high = zip(*((low * 1e3, high * 1e3) for low, high in (point.quartiles for point in points)))
+        scale, unit = (1e3, "ms") if max(point.median for point in points) >= 1e-3 else (1e6, "µs")
+        low, high = zip(*((low * scale, high * scale) for low, high in (point.quartiles for point in points)))
         times.fill_between(values, low, high, color=DONE, alpha=0.2, lw=0, label="quartiles")
-        times.plot(values, [point.median * 1e3 for point in points], "o-", color=DONE, ms=4, lw=1.5, label="median")
-        times.set_ylabel("ms")
+        times.plot(values, [point.median * scale for point in points], "o-", color=DONE, ms=4, lw=1.5, label="median")
+        times.set_ylabel(unit)
         times.legend(fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
         if with_flops:
             axes[1, 0].plot(values, [point.flops_part for point in points], "o-", color=SOFT, ms=4, lw=1.5)

@@ -4,6 +4,7 @@ that what it measures computes the same on both."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -72,3 +73,18 @@ def test_the_table_has_every_family(results):
     for family in SMALL["families"]:
         assert f"### {family}\n" in text
     assert "wrong*" not in text and "What did not run" not in text
+
+
+def test_the_results_go_between_the_marks_of_the_page(results, tmp_path):
+    _, text = results
+    page = REPOSITORY / "docs" / "benchmarks-adaptive.md"
+    copy = tmp_path / page.name
+    copy.write_text(page.read_text())
+    code = "import sys, pathlib, tables; tables.update(pathlib.Path(sys.argv[1]), sys.stdin.read())"
+    folders = [str(REPOSITORY / "benchmarks"), str(REPOSITORY / "benchmarks" / "adaptive")]
+    for _ in range(2):  # what was there is replaced
+        command = [sys.executable, "-c", code, str(copy)]
+        subprocess.run(command, input=text, text=True, check=True, env={**os.environ, "PYTHONPATH": ":".join(folders)})
+    before, _, after = page.read_text().partition("<!-- end of results -->")
+    assert copy.read_text().count(text) == 1 and copy.read_text().startswith(before[: before.index("<!-- results")])
+    assert copy.read_text().endswith("<!-- end of results -->" + after)
