@@ -45,8 +45,11 @@ struct RaiseMaskedRows : impl::RaiseMaskedRowsBase<RaiseMaskedRows> {
     b.setInsertionPointToEnd(body);
     YieldOp::create(b, user->getLoc(), results);
     use.set(op.getResult(0));
+    unsigned numProducts = region.numProducts();
+    gone.insert(region.members().begin(), region.members().end());
     region.eraseMembers();
-    user->emitRemark("became ac.masked_rows with ") << region.numProducts() << " matrix products";
+    collect(op);
+    user->emitRemark("became ac.masked_rows with ") << numProducts << " matrix products";
     return op.getResult(0);
   }
 
@@ -56,10 +59,9 @@ struct RaiseMaskedRows : impl::RaiseMaskedRowsBase<RaiseMaskedRows> {
       if (operatorOf(value) == "ac.masked_rows" || !isMaskOf(mask, value) ||
           !isa<FloatType>(getElementTypeOrSelf(mask)))
         continue;
-      if (!canBeZero(mask)) {
-        // Products with a number for each row are everywhere; only those that look like gates are worth a word.
+      // Products with a number for each row are everywhere: normalisations have them too.
+      if (!canBeZero(mask))
         continue;
-      }
       if (raise(product, masked, mask, {}))
         return;
     }
@@ -87,24 +89,35 @@ struct RaiseMaskedRows : impl::RaiseMaskedRowsBase<RaiseMaskedRows> {
       }
       if (whole || isZero(other)) {
         where->getResult(0).replaceAllUsesWith(rows);
+        gone.insert(where);
         where->erase();
       }
       return;
     }
   }
 
-  void runOnOperation() override {
-    SmallVector<Operation *> candidates;
-    getOperation().walk([&](Operation *op) {
+  void collect(Operation *scope) {
+    scope->walk([&](Operation *op) {
       if ((operatorOf(op) == "Mul" && op->getNumOperands() == 2) ||
           (operatorOf(op) == "Where" && op->getNumOperands() == 3))
         candidates.push_back(op);
     });
-    // From the end: a region takes what stands before it, candidates within included.
-    llvm::SmallDenseSet<Operation *> gone;
-    for (Operation *op : candidates)
-      operatorOf(op) == "Mul" ? raiseProduct(op) : raiseWhere(op);
   }
+
+  void runOnOperation() override {
+    candidates.clear();
+    gone.clear();
+    collect(getOperation());
+    // From the end: a region takes what stands before it, other candidates included, whose copies are then looked at.
+    while (!candidates.empty()) {
+      Operation *op = candidates.pop_back_val();
+      if (!gone.contains(op))
+        operatorOf(op) == "Mul" ? raiseProduct(op) : raiseWhere(op);
+    }
+  }
+
+  SmallVector<Operation *> candidates;
+  llvm::SmallPtrSet<Operation *, 32> gone; // members that have moved into a region
 };
 
 } // namespace

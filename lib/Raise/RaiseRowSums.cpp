@@ -52,6 +52,8 @@ public:
   /// Collects the summands; false if this is no sum of such terms.
   bool match();
   void rewrite();
+  /// The sums and products that go away with it.
+  ArrayRef<Operation *> interior() const { return inside; }
 
 private:
   void collect(Value value);
@@ -65,18 +67,21 @@ private:
   Type type;
   SmallVector<Term> terms;
   SmallVector<Value> others;
+  SmallVector<Operation *> inside;
   llvm::SetVector<Value> rows;
 };
 
 void RowSum::collect(Value value) {
   if (auto term = termOf(value); term && term->rows->getBlock() == root->getBlock()) {
     terms.push_back(*term);
+    inside.push_back(value.getDefiningOp());
     return;
   }
   Operation *add = value.getDefiningOp();
   bool inner = add && operatorOf(add) == "Add" && value.getType() == type && add->getBlock() == root->getBlock() &&
                (add == root || value.hasOneUse());
   if (inner && add->getOperand(0).getType() == type && add->getOperand(1).getType() == type) {
+    inside.push_back(add);
     collect(add->getOperand(0));
     collect(add->getOperand(1));
     return;
@@ -90,6 +95,7 @@ bool RowSum::match() {
     collect(root->getResult(0));
   } else if (auto term = termOf(root->getResult(0)); term && term->scaled) {
     terms.push_back(*term);
+    inside.push_back(root);
   }
   if (terms.empty())
     return false;
@@ -200,34 +206,29 @@ void RowSum::rewrite() {
 }
 
 struct RaiseRowSums : impl::RaiseRowSumsBase<RaiseRowSums> {
-  void runOnOperation() override {
-    // Outermost sums first: from the end of each block.
+  /// Outermost sums first: from the end of the block. Then what is inside of the operations that are left.
+  void raise(Block &block) {
     SmallVector<Operation *> roots;
-    getOperation().walk([&](Operation *op) {
-      if (operatorOf(op) == "Add" || operatorOf(op) == "Mul")
-        roots.push_back(op);
-    });
-    llvm::SmallPtrSet<Operation *, 32> erased;
+    for (Operation &op : block)
+      if (operatorOf(&op) == "Add" || operatorOf(&op) == "Mul")
+        roots.push_back(&op);
+    llvm::SmallPtrSet<Operation *, 32> gone;
     for (Operation *op : llvm::reverse(roots)) {
-      if (erased.contains(op))
+      if (gone.contains(op))
         continue;
-      // Sums and products that go away with this one.
-      SmallVector<Operation *> inner;
-      std::function<void(Operation *)> gather = [&](Operation *at) {
-        inner.push_back(at);
-        for (Value operand : at->getOperands())
-          if (Operation *made = operand.getDefiningOp();
-              made && operand.hasOneUse() && (operatorOf(made) == "Add" || operatorOf(made) == "Mul"))
-            gather(made);
-      };
       RowSum sum(op);
       if (!sum.match())
         continue;
-      gather(op);
-      erased.insert(inner.begin(), inner.end());
+      gone.insert(sum.interior().begin(), sum.interior().end());
       sum.rewrite();
     }
+    for (Operation &op : block)
+      for (Region &region : op.getRegions())
+        for (Block &inner : region)
+          raise(inner);
   }
+
+  void runOnOperation() override { raise(*getOperation().getBody()); }
 };
 
 } // namespace

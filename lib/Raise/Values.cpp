@@ -150,17 +150,22 @@ Value makeCast(OpBuilder &b, Location loc, Value value, Type element) {
 }
 
 void eraseUnused(Operation *op) {
-  if (!op || !op->use_empty() || !isMemoryEffectFree(op) || op->hasTrait<OpTrait::IsTerminator>())
-    return;
-  SmallVector<Operation *> inputs;
-  for (Value operand : op->getOperands())
-    if (Operation *input = operand.getDefiningOp())
-      inputs.push_back(input);
-  op->erase();
-  llvm::sort(inputs);
-  inputs.erase(llvm::unique(inputs), inputs.end());
-  for (Operation *input : inputs)
-    eraseUnused(input);
+  SmallVector<Operation *> open{op};
+  llvm::SmallPtrSet<Operation *, 16> gone;
+  while (!open.empty()) {
+    Operation *next = open.pop_back_val();
+    if (!next || gone.contains(next) || !next->use_empty() || !isMemoryEffectFree(next) ||
+        next->hasTrait<OpTrait::IsTerminator>())
+      continue;
+    // What its regions use from outside as well.
+    next->walk([&](Operation *inner) {
+      for (Value operand : inner->getOperands())
+        if (Operation *input = operand.getDefiningOp(); input && !next->isAncestor(input))
+          open.push_back(input);
+    });
+    gone.insert(next);
+    next->erase();
+  }
 }
 
 std::string describe(Operation *op) {
