@@ -210,7 +210,7 @@ class Bench:
                 r for r in self.results if (r["family"], r["form"], r["load"], r["threads"]) == (name, form, load, threads)
             ]
             parts = [
-                f"{TITLES[r['engine']]} {r['seconds'] * 1e3:.2f} ms"
+                f"{TITLES[r['engine']]} {tables.number(r['seconds'])} ms"
                 + (f" ({r['share']:.0%})" if "share" in r else "")
                 + (" WRONG" if r["wrong"] else "")
                 for r in sorted(cells, key=lambda r: self.engines.index(r["engine"]))

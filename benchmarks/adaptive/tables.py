@@ -19,7 +19,7 @@ faster. An answer that differs is marked and does not count.
 """
 
 
-def _number(seconds):
+def number(seconds):
     ms = seconds * 1e3
     return f"{ms:.{max(0, min(3, 2 - math.floor(math.log10(max(ms, 1e-6)))))}f}"
 
@@ -27,7 +27,7 @@ def _number(seconds):
 def _cell(result, peaks):
     if result is None:
         return "–"
-    text = _number(result["seconds"])
+    text = number(result["seconds"])
     if result["wrong"]:
         return f"{text} *wrong*"
     peak = peaks.get(result["threads"])
