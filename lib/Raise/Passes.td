@@ -51,6 +51,24 @@ def RaiseRowSums : Pass<"ac-raise-row-sums", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
 
+def RaiseHaltingLoops : Pass<"ac-raise-halting-loops", "::mlir::ModuleOp"> {
+  let summary = "Find loops in which rows halt one by one";
+  let description = [{
+    An `onnx.Loop` becomes `ac.halting_loop` if a comparison of carried values says for each row whether it runs, and what
+    the loop carries for a row that does not run stays as it is. Both are proven: the body is evaluated for a row that does
+    not run, where masks are zero, products with them zero and selections by them the carried value. The loop's own
+    condition must be that some row runs, or be constant.
+
+    Then what costs is moved to the rows that run: values for all rows that depend on the carried state alone, such as
+    the keys and values that other rows attend to, are carried along and brought up to date where the state changed;
+    accumulators are updated where rows run.
+
+    Leaves alone loops with stacked outputs, those whose rows go on changing, and those that stop by another condition. A
+    remark tells for each loop what it became or what was in the way.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
 def RaiseStackedRows : Pass<"ac-raise-stacked-rows", "::mlir::ModuleOp"> {
   let summary = "Take apart stacks of learners or experts that a mask selects from";
   let description = [{
