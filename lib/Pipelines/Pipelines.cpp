@@ -37,6 +37,7 @@ void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
   pm.addPass(createRaiseMaskedRows());
   pm.addPass(createRaiseRowSums());
   pm.addPass(createRaiseHaltingLoops());
+  pm.addPass(createExposeBudgets());
 }
 
 void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {
