@@ -7,6 +7,7 @@
 // CHECK-NEXT:  ac-raise-stacked-rows,
 // CHECK-NEXT:  ac-raise-gathered-rows{dense=false},
 // CHECK-NEXT:  ac-raise-masked-rows{dense=false},
-// CHECK-NEXT:  ac-raise-row-sums
+// CHECK-NEXT:  ac-raise-row-sums,
+// CHECK-NEXT:  ac-raise-halting-loops
 // CHECK-NEXT:)
 module {}
