@@ -81,10 +81,9 @@ void writeInPlace(ScatterRowsOp scatter) {
       !isBatchOfOne(contract.getResult(0).getType(), scatter.getRows().getType()))
     return;
   OpBuilder b(scatter);
+  Value init = addBatch(b, scatter.getLoc(), scatter.getInit());
   // Operands of the contraction come before it, so before its user.
   contract->moveBefore(scatter);
-  Value init = addBatch(b, scatter.getLoc(), scatter.getInit());
-  init.getDefiningOp()->moveBefore(contract);
   contract.getInitMutable().assign(init);
   contract.getOutRowsMutable().assign(scatter.getPlaces());
   contract.setAccumulate(scatter.getAccumulate());
