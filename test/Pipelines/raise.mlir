@@ -8,6 +8,7 @@
 // CHECK-NEXT:  ac-raise-gathered-rows{dense=false},
 // CHECK-NEXT:  ac-raise-masked-rows{dense=false},
 // CHECK-NEXT:  ac-raise-row-sums,
-// CHECK-NEXT:  ac-raise-halting-loops
+// CHECK-NEXT:  ac-raise-halting-loops,
+// CHECK-NEXT:  ac-expose-budgets
 // CHECK-NEXT:)
 module {}
