@@ -43,6 +43,16 @@ def FuseEpilogues : Pass<"ac-fuse-epilogues", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def FlushDenormals : Pass<"ac-flush-denormals", "::mlir::ModuleOp"> {
+  let summary = "Replace denormal weights of matrix products by zero";
+  let description = [{
+    Constant operands of an `ac.contract` below the smallest normal number become zero: they do not change a sum unless
+    all else in it is as small, and many processors take a hundred times as long to multiply them. Other users of the
+    constant, and what is computed at run time, keep their denormals.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect"];
+}
+
 def PrepackWeights : Pass<"ac-prepack-weights", "::mlir::ModuleOp"> {
   let summary = "Lay constant right-hand sides of matrix products out in panels";
   let description = [{

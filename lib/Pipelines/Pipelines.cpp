@@ -53,6 +53,7 @@ void mlir::ac::buildKernelsPipeline(OpPassManager &pm) {
   addCleanup(pm);
   // Epilogues take what elementwise fusion has gathered: bias, activation and residual are then one operation.
   pm.addPass(createFuseEpilogues());
+  pm.addPass(createFlushDenormals());
   pm.addPass(createPrepackWeights());
   addCleanup(pm);
 }
