@@ -62,6 +62,19 @@ def PrepackWeights : Pass<"ac-prepack-weights", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect"];
 }
 
+def PackColumns : Pass<"ac-pack-columns", "::mlir::ModuleOp"> {
+  let summary = "Copy the right-hand sides of wide products into panels";
+  let description = [{
+    An `ac.contract` with at least 64 rows whose rhs is computed at run time, such as a convolution's, is multiplied a
+    group of columns at a time: they are copied to `[b, panels, k, lanes]`, as `ac-prepack-weights` does to constants, and
+    stay in the second-level cache until they have been used. Leaves products alone whose rows or depth are not known
+    while compiling, and those whose rhs is small.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def EmitContractions : Pass<"ac-emit-contractions", "::mlir::ModuleOp"> {
   let summary = "Emit register-blocked microkernels for matrix products on buffers";
   let description = [{

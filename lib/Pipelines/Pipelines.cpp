@@ -55,6 +55,7 @@ void mlir::ac::buildKernelsPipeline(OpPassManager &pm) {
   pm.addPass(createFuseEpilogues());
   pm.addPass(createFlushDenormals());
   pm.addPass(createPrepackWeights());
+  pm.addPass(createPackColumns());
   addCleanup(pm);
 }
 
