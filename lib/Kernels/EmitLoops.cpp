@@ -16,6 +16,7 @@
 // reductions of leading dimensions): the last parallel dimension is contiguous, and LLVM vectorises along it.
 //
 //===----------------------------------------------------------------------===//
+#include "Kernels/FlattenedLoop.h"
 #include "Kernels/LoopGuards.h"
 #include "Kernels/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -267,33 +268,14 @@ void LoopEmitter::emitRange(Value begin, Value end) {
     });
     return;
   }
-  // The place in each dimension is worked out where the range begins and then counted on: a division for each row costs
-  // more than a short row.
-  SmallVector<Value> places;
-  Value rest = begin;
-  for (unsigned dim : llvm::reverse(ArrayRef<unsigned>(shared).drop_front())) {
-    places.push_back(arith::RemUIOp::create(b, rest, sizes[dim]));
-    rest = arith::DivUIOp::create(b, rest, sizes[dim]);
-  }
-  places.push_back(rest);
-  auto loop = scf::ForOp::create(b, begin, end, index(1), places);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToEnd(loop.getBody());
-  for (auto [dim, place] : llvm::zip_equal(llvm::reverse(shared), loop.getRegionIterArgs()))
-    position[dim] = place;
-  inner();
-  Value carry = index(1);
-  SmallVector<Value> next;
-  for (unsigned dim : llvm::reverse(shared)) {
-    Value place = arith::AddIOp::create(b, position[dim], carry);
-    if (dim != shared.front()) {
-      Value wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, place, sizes[dim]);
-      place = arith::SelectOp::create(b, wraps, index(0), place);
-      carry = arith::SelectOp::create(b, wraps, index(1), index(0));
-    }
-    next.push_back(place);
-  }
-  scf::YieldOp::create(b, next);
+  SmallVector<Value> sharedSizes;
+  for (unsigned dim : shared)
+    sharedSizes.push_back(sizes[dim]);
+  emitFlattenedLoop(b, sharedSizes, begin, end, [&](ValueRange places) {
+    for (auto [dim, place] : llvm::zip_equal(shared, places))
+      position[dim] = place;
+    inner();
+  });
 }
 
 void LoopEmitter::emit() {
@@ -324,7 +306,8 @@ void LoopEmitter::emit() {
     Value empty = b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, innerWork, index(0));
     count = b.createOrFold<arith::SelectOp>(empty, index(0), count);
   }
-  if (shared.empty() || (isStatic && total <= kSerialIterations))
+  // Rows that other threads share already are not split any further.
+  if (shared.empty() || (isStatic && total <= kSerialIterations) || op->getParentOfType<ParallelOp>())
     return emitRange(index(0), count);
   Value work = b.createOrFold<arith::MaxSIOp>(innerWork, index(1));
   Value grain = b.createOrFold<arith::CeilDivSIOp>(index(kGrainIterations), work);

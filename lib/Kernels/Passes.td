@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// On tensors, run by the kernels stage: fold-transposes to prepack-weights. On buffers, run by the codegen stage:
-// emit-contractions and emit-loops.
+// On tensors, run by the kernels stage: fold-transposes to pack-columns. On buffers: fuse-rows, run by the bufferize stage,
+// and emit-contractions and emit-loops, run by the codegen stage.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KERNELS_PASSES
@@ -73,6 +73,18 @@ def PackColumns : Pass<"ac-pack-columns", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
                            "::mlir::tensor::TensorDialect"];
+}
+
+def FuseRows : Pass<"ac-fuse-rows", "::mlir::func::FuncOp"> {
+  let summary = "Run chains of reductions and elementwise operations row by row";
+  let description = [{
+    Neighbouring `linalg.generic`s on buffers of which at least one reduces the trailing dimensions, such as the parts of a
+    softmax or of a normalisation, become one `ac.parallel` over the leading dimensions that does all of them for a row
+    while it is in the cache. What one of them writes, others may only touch in the same row. Leaves chains alone that
+    have fewer than four rows.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
 
 def EmitContractions : Pass<"ac-emit-contractions", "::mlir::ModuleOp"> {
