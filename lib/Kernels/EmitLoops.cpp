@@ -19,6 +19,8 @@
 #include "Kernels/FlattenedLoop.h"
 #include "Kernels/LoopGuards.h"
 #include "Kernels/Passes.h"
+#include "Kernels/TransposeLoops.h"
+#include "Support/TargetInfo.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 
@@ -32,6 +34,8 @@ namespace {
 constexpr int64_t kSerialIterations = 2048;
 /// Iterations a range should hold.
 constexpr int64_t kGrainIterations = 8192;
+/// Columns that a range should hold where rows are summed along them: a few cache lines of each row.
+constexpr int64_t kGrainColumns = 128;
 /// A reduction of at most this many steps is accumulated in memory along the last parallel dimension.
 constexpr int64_t kShortReduction = 32;
 
@@ -43,6 +47,8 @@ public:
 private:
   Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
   void findOrder();
+  /// A lone parallel dimension that is the contiguous one: its loop goes inside the reductions.
+  bool sharesColumns() { return shared.size() == 1 && parallelTail.empty() && !inRegisters && !reductions.empty(); }
   void emitRange(Value begin, Value end);
   void emitSerial(ArrayRef<unsigned> dims, llvm::function_ref<void()> body);
   void emitInnermost(unsigned dim, llvm::function_ref<void()> body);
@@ -254,8 +260,7 @@ void LoopEmitter::emitRange(Value begin, Value end) {
   auto inner = [&] { inRegisters ? emitInRegisters() : emitInMemory(); };
   if (shared.empty())
     return inner();
-  // A lone shared dimension may be the contiguous one: then its loop goes inside the reductions.
-  if (shared.size() == 1 && parallelTail.empty() && !inRegisters && !reductions.empty()) {
+  if (sharesColumns()) {
     emitSerial(reductions, [&] {
       auto loop = scf::ForOp::create(b, begin, end, index(1));
       OpBuilder::InsertionGuard guard(b);
@@ -311,6 +316,8 @@ void LoopEmitter::emit() {
     return emitRange(index(0), count);
   Value work = b.createOrFold<arith::MaxSIOp>(innerWork, index(1));
   Value grain = b.createOrFold<arith::CeilDivSIOp>(index(kGrainIterations), work);
+  if (sharesColumns())
+    grain = b.createOrFold<arith::MaxSIOp>(grain, index(kGrainColumns));
   auto parallel = ParallelOp::create(b, count, grain);
   b.setInsertionPoint(parallel.getBody().front().getTerminator());
   emitRange(parallel.getBegin(), parallel.getEnd());
@@ -375,6 +382,7 @@ linalg::LinalgOp mergeDimensions(RewriterBase &rewriter, linalg::LinalgOp op) {
 struct EmitLoops : impl::EmitLoopsBase<EmitLoops> {
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
+    TargetInfo target = TargetInfo::of(getOperation());
     SmallVector<memref::CopyOp> copies;
     getOperation().walk([&](memref::CopyOp op) { copies.push_back(op); });
     for (memref::CopyOp op : copies) {
@@ -400,7 +408,8 @@ struct EmitLoops : impl::EmitLoopsBase<EmitLoops> {
       // Nothing is done for a dimension that is known to be empty, and it cannot be merged with others.
       if (!llvm::is_contained(op.getStaticLoopRanges(), 0)) {
         op = mergeDimensions(rewriter, op);
-        LoopEmitter(op).emit();
+        if (!emitTranspose(op, target))
+          LoopEmitter(op).emit();
       }
       rewriter.eraseOp(op);
     }

@@ -25,7 +25,7 @@ namespace {
 /// Bytes of columns to pack at a time: half of a second-level cache of a megabyte.
 constexpr int64_t kBytesAtOnce = 1 << 19;
 /// Rows of the lhs below which a panel is not read often enough to be worth the copy.
-constexpr int64_t kFewestRows = 64;
+constexpr int64_t kFewestRows = 32;
 /// Panels of less depth, and smaller matrices, stay in the first-level cache whatever their layout.
 constexpr int64_t kLeastDepth = 40;
 constexpr int64_t kFewestElements = 1 << 13;
@@ -99,11 +99,11 @@ Value ColumnPacker::pack(OpFoldResult begin, OpFoldResult count) {
     MLIRContext *context = b.getContext();
     AffineExpr e0 = b.getAffineDimExpr(0), e1 = b.getAffineDimExpr(1), e2 = b.getAffineDimExpr(2),
                e3 = b.getAffineDimExpr(3);
-    SmallVector<AffineMap> maps{AffineMap::getMultiDimIdentityMap(4, context)};
+    SmallVector<AffineMap> maps{AffineMap::get(4, 0, {e0, e2, e1, e3}, context)};
     SmallVector<Value> inputs;
     if (!valid) {
       inputs.push_back(source);
-      maps.insert(maps.begin(), AffineMap::get(4, 0, {e0, e2, e1 * lanes + e3}, context));
+      maps.insert(maps.begin(), AffineMap::get(4, 0, {e0, e1, e2 * lanes + e3}, context));
     }
     Value part = linalg::GenericOp::create(
                      b, init.getType(), inputs, init, maps, iterators,
@@ -114,7 +114,7 @@ Value ColumnPacker::pack(OpFoldResult begin, OpFoldResult count) {
                          Value lane = at(3), zero = arith::ConstantIndexOp::create(inner, loc, 0);
                          Value inside = arith::CmpIOp::create(inner, loc, arith::CmpIPredicate::ult, lane, valid);
                          Value column = arith::SelectOp::create(inner, loc, inside, lane, zero);
-                         Value read = tensor::ExtractOp::create(inner, loc, source, ValueRange{at(0), at(2), column});
+                         Value read = tensor::ExtractOp::create(inner, loc, source, ValueRange{at(0), at(1), column});
                          Value nothing = arith::ConstantOp::create(inner, loc, inner.getZeroAttr(element));
                          result = arith::SelectOp::create(inner, loc, inside, read, nothing);
                        }

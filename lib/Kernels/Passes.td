@@ -65,7 +65,7 @@ def PrepackWeights : Pass<"ac-prepack-weights", "::mlir::ModuleOp"> {
 def PackColumns : Pass<"ac-pack-columns", "::mlir::ModuleOp"> {
   let summary = "Copy the right-hand sides of wide products into panels";
   let description = [{
-    An `ac.contract` with at least 64 rows whose rhs is computed at run time, such as a convolution's, is multiplied a
+    An `ac.contract` with at least 32 rows whose rhs is computed at run time, such as a convolution's, is multiplied a
     group of columns at a time: they are copied to `[b, panels, k, lanes]`, as `ac-prepack-weights` does to constants, and
     stay in the second-level cache until they have been used. Leaves products alone whose rows or depth are not known
     while compiling, and those whose rhs is small.

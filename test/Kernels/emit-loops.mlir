@@ -210,3 +210,37 @@ func.func @bounds_checks_split_the_loop(%x: memref<64x128xf32>, %y: memref<64x12
   }
   return
 }
+
+// Where the contiguous dimensions differ, square tiles are turned over in registers: both sides move by vectors.
+// CHECK-LABEL: func.func @transpose_in_tiles(
+// CHECK-SAME: %[[X:.*]]: memref<100x50xf32>, %[[Y:.*]]: memref<50x100xf32>)
+// CHECK: ac.parallel %c28
+// CHECK: scf.if
+// CHECK-COUNT-16: vector.load %[[X]]
+// CHECK-COUNT-64: vector.shuffle
+// CHECK-COUNT-16: vector.store %{{.*}}, %[[Y]]
+// CHECK: } else {
+// CHECK: memref.load %[[X]]
+// CHECK-NEXT: memref.store %{{.*}}, %[[Y]]
+func.func @transpose_in_tiles(%x: memref<100x50xf32>, %y: memref<50x100xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1, d0)>, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<100x50xf32>) outs(%y : memref<50x100xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    linalg.yield %in : f32
+  }
+  return
+}
+
+// Sums over many rows are shared by columns, in ranges of whole cache lines.
+// CHECK-LABEL: func.func @columns_of_many_rows(
+// CHECK-DAG: %[[GRAIN:.*]] = arith.constant 128 : index
+// CHECK: ac.parallel %{{.*}} grain %[[GRAIN]]
+func.func @columns_of_many_rows(%x: memref<8000x768xf32>, %y: memref<768xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, #column], iterator_types = ["reduction", "parallel"]}
+      ins(%x : memref<8000x768xf32>) outs(%y : memref<768xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %s = arith.addf %in, %out : f32
+    linalg.yield %s : f32
+  }
+  return
+}

@@ -3,7 +3,7 @@
 #first = affine_map<(d0) -> (d0)>
 #zero = affine_map<(d0) -> (0)>
 
-// CHECK-DAG: #[[$PANELS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d2, d1 * 64 + d3)>
+// CHECK-DAG: #[[$PANELS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2 * 64 + d3)>
 
 // Few columns are packed at once: 4 whole panels, and one of 44 columns that are checked for.
 // CHECK-LABEL: func.func @at_once(
