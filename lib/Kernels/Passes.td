@@ -105,12 +105,13 @@ def EmitLoops : Pass<"ac-emit-loops", "::mlir::ModuleOp"> {
   let description = [{
     Each `linalg` operation and `memref.copy` on buffers becomes an `ac.parallel` around loops whose innermost one runs
     along contiguous memory where there is such a dimension, ready for LLVM's vectoriser. Dimensions that all operands
-    walk together are merged. Small static nests stay serial. Dimensions that are reduced are never split between
+    walk together are merged, loops are split where comparisons of an index with a size change their answer, and
+    transposes are done in square tiles. Small static nests stay serial. Dimensions that are reduced are never split between
     threads, so results do not depend on their number.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-                           "::mlir::linalg::LinalgDialect"];
+                           "::mlir::linalg::LinalgDialect", "::mlir::vector::VectorDialect"];
 }
 
 #endif // KERNELS_PASSES
