@@ -41,7 +41,7 @@ constexpr int64_t kShortReduction = 32;
 
 class LoopEmitter {
 public:
-  explicit LoopEmitter(linalg::LinalgOp op) : op(op), b(op.getLoc(), op) {}
+  LoopEmitter(linalg::LinalgOp op, const TargetInfo &target) : op(op), b(op.getLoc(), op), hasMasks(target.hasMasks) {}
   void emit();
 
 private:
@@ -53,6 +53,7 @@ private:
   void emitSerial(ArrayRef<unsigned> dims, llvm::function_ref<void()> body);
   void emitInnermost(unsigned dim, llvm::function_ref<void()> body);
   void emitLoop(unsigned dim, Value begin, Value end, llvm::function_ref<void()> body);
+  void foldTail(scf::ForOp loop);
   void hoistInvariants(scf::ForOp loop);
   SmallVector<Value> operandIndices(OpOperand &operand);
   SmallVector<Value> emitBody(ValueRange accumulators);
@@ -61,6 +62,7 @@ private:
 
   linalg::LinalgOp op;
   ImplicitLocOpBuilder b;
+  bool hasMasks;
   SmallVector<Value> sizes; // by loop dimension
   SmallVector<int64_t> staticSizes;
   SmallVector<Value> position;        // by loop dimension, as loops are opened
@@ -100,8 +102,23 @@ void LoopEmitter::emitSerial(ArrayRef<unsigned> dims, llvm::function_ref<void()>
   emitLoop(dims.front(), index(0), sizes[dims.front()], [&] { emitSerial(dims.drop_front(), body); });
 }
 
+/// The part of a row that is inside is seldom a number of whole vectors, and often short: what is left takes longer
+/// element by element than all of the vectors before. LLVM makes it a last vector under a mask if told to. Not where
+/// elements are read a stride apart: those it would read one by one.
+void LoopEmitter::foldTail(scf::ForOp loop) {
+  if (!hasMasks)
+    return;
+  MLIRContext *context = loop.getContext();
+  BoolAttr no = BoolAttr::get(context, false), yes = BoolAttr::get(context, true);
+  auto vectorize = LLVM::LoopVectorizeAttr::get(context, no, yes, {}, {}, {}, {}, {});
+  loop->setAttr("loop_annotation", LLVM::LoopAnnotationAttr::get(context, {}, vectorize, {}, {}, {}, {}, {}, {}, {}, {},
+                                                                 {}, {}, {}, {}, {}));
+}
+
 void LoopEmitter::emitLoop(unsigned dim, Value begin, Value end, llvm::function_ref<void()> body) {
   auto loop = scf::ForOp::create(b, begin, end, index(1));
+  if (guards && innerHold && guards->isContiguous())
+    foldTail(loop);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(loop.getBody()->getTerminator());
   position[dim] = loop.getInductionVar();
@@ -409,7 +426,7 @@ struct EmitLoops : impl::EmitLoopsBase<EmitLoops> {
       if (!llvm::is_contained(op.getStaticLoopRanges(), 0)) {
         op = mergeDimensions(rewriter, op);
         if (!emitTranspose(op, target))
-          LoopEmitter(op).emit();
+          LoopEmitter(op, target).emit();
       }
       rewriter.eraseOp(op);
     }

@@ -26,6 +26,10 @@ public:
 
   /// Whether a guard changes its answer within the innermost loop.
   bool splitsLoop() const { return !inner.empty(); }
+  /// Whether all indices move by one with the innermost loop.
+  bool isContiguous() const {
+    return llvm::all_of(inner, [](const Guard &guard) { return guard.step == 1; });
+  }
   /// Whether a guard has the same answer for the whole innermost loop.
   bool hasOuter() const { return !outer.empty(); }
 

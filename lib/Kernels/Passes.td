@@ -131,7 +131,8 @@ def EmitLoops : Pass<"ac-emit-loops", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-                           "::mlir::linalg::LinalgDialect", "::mlir::vector::VectorDialect"];
+                           "::mlir::linalg::LinalgDialect", "::mlir::vector::VectorDialect",
+                           "::mlir::LLVM::LLVMDialect"];
 }
 
 #endif // KERNELS_PASSES

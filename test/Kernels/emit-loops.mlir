@@ -174,7 +174,7 @@ func.func @tensors_stay(%x: tensor<16xf32>, %y: tensor<16xf32>) -> tensor<16xf32
 }
 
 // A bounds check along the row splits the loop: within, nothing is checked, and rows without padding above or below have
-// a loop of their own. What lies before and behind is one loop.
+// a loop of their own, whose last vector is masked. What lies before and behind is one loop.
 // CHECK-LABEL: func.func @bounds_checks_split_the_loop(
 // CHECK-SAME: %[[X:.*]]: memref<64x128xf32>,
 // CHECK: scf.if
@@ -183,6 +183,7 @@ func.func @tensors_stay(%x: tensor<16xf32>, %y: tensor<16xf32>) -> tensor<16xf32
 // CHECK: memref.load %[[X]]
 // CHECK-NOT: arith.select
 // CHECK: memref.store
+// CHECK: } {loop_annotation = #
 // CHECK: } else {
 // CHECK: scf.for %{{.*}} = %c1 to %c128
 // CHECK: arith.select
