@@ -51,10 +51,14 @@ UnrolledLoop::UnrolledLoop(Block &block, ValueClasses &classes, const llvm::Dens
                            ArrayRef<Operation *> seed, const llvm::DenseSet<Operation *> &apart)
     : block(block), classes(classes), live(live), apart(apart), steps(seed.size()) {
   addRow(seed);
-  for (Operation *op = seed[1]; op; op = op->getNextNode())
-    if (op == seed[1] ||
-        llvm::any_of(op->getOperands(), [&](Value operand) { return beyondFirst.contains(operand.getDefiningOp()); }))
-      beyondFirst.insert(op);
+  auto collect = [](Operation *from, llvm::DenseSet<Operation *> &beyond) {
+    beyond.insert(from);
+    for (Operation *op = from->getNextNode(); op; op = op->getNextNode())
+      if (llvm::any_of(op->getOperands(), [&](Value operand) { return beyond.contains(operand.getDefiningOp()); }))
+        beyond.insert(op);
+  };
+  collect(seed[0], beyondZeroth);
+  collect(seed[1], beyondFirst);
 }
 
 int UnrolledLoop::stepOf(Operation *op) const {
@@ -188,8 +192,9 @@ UnrolledLoop::Source UnrolledLoop::resolve(unsigned row, unsigned operand) {
   return {Source::Carried, from, result, values[0], {}};
 }
 
-/// What reads `from` as `like`, an operation of the second step, reads its counterpart `distance` steps before.
-Operation *UnrolledLoop::counterpart(Value from, unsigned operand, Operation *like, int distance) {
+/// What reads `from` as `like`, an operation of the second step, reads its counterpart `distance` steps before. Where a
+/// row that it reads lacks this step so far, it might be one of several; `certain` asks for one that cannot be.
+Operation *UnrolledLoop::counterpart(Value from, unsigned operand, Operation *like, int distance, bool certain) {
   Operation *best = nullptr;
   unsigned bestScore = 0;
   for (OpOperand *use : usesOf(from)) {
@@ -207,7 +212,7 @@ Operation *UnrolledLoop::counterpart(Value from, unsigned operand, Operation *li
         if (expected)
           fits = found == expected->getResult(cast<OpResult>(wanted).getResultNumber()), ++score;
         else
-          fits = !where.contains(found.getDefiningOp());
+          fits = !where.contains(found.getDefiningOp()) && (step < 0 || !certain);
       } else if (classes.of(wanted) == classes.of(found)) {
         ++score;
       } else {
@@ -227,21 +232,24 @@ void UnrolledLoop::growBackward() {
       resolve(row, operand);
 }
 
-/// Makes rows of what reads this one.
-void UnrolledLoop::growForward(unsigned row) {
+/// Makes a row of something that reads this one. `known`: only of what reads nothing else that a step may have made, of
+/// which it is certain in which step it is.
+bool UnrolledLoop::growForward(unsigned row, bool known) {
   if (!rows[row][1])
-    return;
+    return false;
   for (OpResult value : rows[row][1]->getResults())
     for (OpOperand *use : usesOf(value)) {
       Operation *like = use->getOwner();
       unsigned operand = use->getOperandNumber(), result = value.getResultNumber();
-      if (!isFree(like) || llvm::any_of(like->getOperands(),
-                                        [&](Value input) { return stepOf(stripIdentity(input).getDefiningOp()) > 1; }))
+      if (!isFree(like) || llvm::any_of(like->getOperands(), [&](Value input) {
+            Operation *maker = stripIdentity(input).getDefiningOp();
+            return stepOf(maker) > 1 || (known && maker && beyondZeroth.contains(maker) && isFree(maker));
+          }))
         continue;
       SmallVector<Operation *> ops;
       // Where what the value begins as is read in the same way, it is the next step that reads this one.
       Value initial = initials.lookup({row, result});
-      if (Operation *op = initial ? counterpart(initial, operand, like, -2) : nullptr)
+      if (Operation *op = initial ? counterpart(initial, operand, like, -2, known) : nullptr)
         ops.push_back(op);
       for (unsigned step = 0; step < steps && rows[row][step] && ops.size() < steps; ++step) {
         Operation *op =
@@ -251,9 +259,12 @@ void UnrolledLoop::growForward(unsigned row) {
           break;
         ops.push_back(op);
       }
-      if (ops.size() >= std::max<size_t>(2, steps - 2) && llvm::is_contained(ops, like))
+      if (ops.size() >= std::max<size_t>(2, steps - 2) && llvm::is_contained(ops, like)) {
         addRow(ops);
+        return true;
+      }
     }
+  return false;
 }
 
 /// Looks for the counterparts that a row lacks in the last steps.
@@ -270,7 +281,7 @@ void UnrolledLoop::extend(unsigned row) {
       Operation *op = from < steps ? rows[place->second.first][from] : nullptr;
       if (op)
         found = counterpart(op->getResult(cast<OpResult>(input).getResultNumber()), operand, like,
-                            static_cast<int>(step) - 1);
+                            static_cast<int>(step) - 1, /*certain=*/true);
     }
     if (!found)
       return;
@@ -299,7 +310,8 @@ void UnrolledLoop::settle(unsigned row) {
     });
     from = {operand, last->getResult(cast<OpResult>(input).getResultNumber())};
   }
-  Operation *behind = saves ? counterpart(from->second, from->first, like, static_cast<int>(steps) - 1) : nullptr;
+  Operation *behind =
+      saves ? counterpart(from->second, from->first, like, static_cast<int>(steps) - 1, /*certain=*/true) : nullptr;
   if (!behind)
     return;
   SmallVector<Operation *> ops(rows[row]);
@@ -315,10 +327,12 @@ bool UnrolledLoop::find() {
   do {
     changed = false;
     growBackward();
-    for (unsigned row = 0; row < rows.size(); ++row) {
-      growForward(row);
-      extend(row);
-    }
+    for (bool known : {true, false})
+      for (unsigned row = 0; row < rows.size() && !(changed && !known); ++row) {
+        extend(row);
+        while (growForward(row, known))
+          growBackward();
+      }
     for (unsigned row = 0; row < rows.size() && !changed; ++row)
       settle(row);
   } while (changed);

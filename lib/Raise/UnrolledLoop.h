@@ -78,9 +78,9 @@ private:
   unsigned addRow(ArrayRef<Operation *> ops);
   Source resolve(unsigned row, unsigned operand);
   bool follows(unsigned row, unsigned result, ArrayRef<Value> values, unsigned distance);
-  Operation *counterpart(Value from, unsigned operand, Operation *like, int distance);
+  Operation *counterpart(Value from, unsigned operand, Operation *like, int distance, bool certain);
   void growBackward();
-  void growForward(unsigned row);
+  bool growForward(unsigned row, bool known);
   void extend(unsigned row);
   void settle(unsigned row);
   bool checkOperands();
@@ -96,7 +96,7 @@ private:
   SmallVector<SmallVector<Operation *>> rows;
   llvm::DenseMap<Operation *, std::pair<unsigned, unsigned>> where;
   llvm::DenseMap<std::pair<unsigned, unsigned>, Value> initials;
-  llvm::DenseSet<Operation *> beyondFirst; // what depends on the seed of the second step
+  llvm::DenseSet<Operation *> beyondZeroth, beyondFirst; // what depends on the seed of the first and second step
 };
 
 } // namespace mlir::ac

@@ -63,7 +63,7 @@ func.func @side_by_side(%x: tensor<4x2xf32>, %y: tensor<4x2xf32>, %z: tensor<4x2
 
 // What one step gives is changed by the other function's reader and handed to the step after the next.
 func.func @between_steps(%x: tensor<4x2xf32>, %w: tensor<2x2xf32>) -> tensor<4x2xf32> {
-  // expected-remark @+1 {{repeated 3 times, but not a loop: the first step reads argument 0 where another one reads node '?' (Add)}}
+  // expected-remark @+1 {{repeated 3 times, but not a loop: step 2 reads node '?' (Add) where another one reads node '?' (MatMul)}}
   %0 = "onnx.MatMul"(%x, %w) : (tensor<4x2xf32>, tensor<2x2xf32>) -> tensor<4x2xf32>
   %1 = "onnx.MatMul"(%0, %w) : (tensor<4x2xf32>, tensor<2x2xf32>) -> tensor<4x2xf32>
   %2 = "onnx.Add"(%0, %1) : (tensor<4x2xf32>, tensor<4x2xf32>) -> tensor<4x2xf32>
