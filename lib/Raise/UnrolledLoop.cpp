@@ -193,7 +193,8 @@ UnrolledLoop::Source UnrolledLoop::resolve(unsigned row, unsigned operand) {
 }
 
 /// What reads `from` as `like`, an operation of the second step, reads its counterpart `distance` steps before. Where a
-/// row that it reads lacks this step so far, it might be one of several; `certain` asks for one that cannot be.
+/// row that it reads lacks this step so far, it might be one of several; `certain` asks for one that cannot be. What no
+/// step has made, such as a row of a table, is found only from what reads it.
 Operation *UnrolledLoop::counterpart(Value from, unsigned operand, Operation *like, int distance, bool certain) {
   Operation *best = nullptr;
   unsigned bestScore = 0;
@@ -212,7 +213,8 @@ Operation *UnrolledLoop::counterpart(Value from, unsigned operand, Operation *li
         if (expected)
           fits = found == expected->getResult(cast<OpResult>(wanted).getResultNumber()), ++score;
         else
-          fits = !where.contains(found.getDefiningOp()) && (step < 0 || !certain);
+          fits = !where.contains(found.getDefiningOp()) &&
+                 (step < 0 || !certain || !beyondZeroth.contains(rows[place->second.first][1]));
       } else if (classes.of(wanted) == classes.of(found)) {
         ++score;
       } else {
@@ -252,9 +254,9 @@ bool UnrolledLoop::growForward(unsigned row, bool known) {
       if (Operation *op = initial ? counterpart(initial, operand, like, -2, known) : nullptr)
         ops.push_back(op);
       for (unsigned step = 0; step < steps && rows[row][step] && ops.size() < steps; ++step) {
-        Operation *op =
-            step == 1 ? like
-                      : counterpart(rows[row][step]->getResult(result), operand, like, static_cast<int>(step) - 1);
+        Operation *op = step == 1 ? like
+                                  : counterpart(rows[row][step]->getResult(result), operand, like,
+                                                static_cast<int>(step) - 1, known);
         if (!op || llvm::is_contained(ops, op))
           break;
         ops.push_back(op);

@@ -2,7 +2,10 @@
 // Written by build_tools/update_pipeline_tests.py.
 
 // CHECK:builtin.module(
+// CHECK-NEXT:  ac-raise-unrolled-loops,
 // CHECK-NEXT:  ac-raise-stacked-rows,
-// CHECK-NEXT:  ac-raise-masked-rows{dense=false}
+// CHECK-NEXT:  ac-raise-gathered-rows{dense=false},
+// CHECK-NEXT:  ac-raise-masked-rows{dense=false},
+// CHECK-NEXT:  ac-raise-row-sums
 // CHECK-NEXT:)
 module {}
