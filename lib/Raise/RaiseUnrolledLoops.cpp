@@ -27,6 +27,8 @@ namespace {
 constexpr size_t kFewestSteps = 3;
 /// Steps that may stay outside at either end.
 constexpr size_t kMostPeeled = 2;
+/// How often a step may use the weight that it is found by.
+constexpr size_t kMostUses = 3;
 
 /// Constants of one type along a new first axis.
 ElementsAttr stack(ArrayRef<Value> constants) {
@@ -274,29 +276,40 @@ struct RaiseUnrolledLoops : impl::RaiseUnrolledLoopsBase<RaiseUnrolledLoops> {
               group.push_back(&op);
           }
     SmallVector<SmallVector<Operation *>> seeds;
-    for (auto &[key, group] : groups)
-      if (group.size() >= kFewestSteps && isChain(group))
-        seeds.push_back(group);
+    for (auto &[key, group] : groups) {
+      SmallVector<Operation *> chain = chainOf(group);
+      // A step may use a weight more than once.
+      for (size_t stride = 1; stride <= kMostUses && chain.size() >= kFewestSteps * stride; ++stride) {
+        SmallVector<Operation *> &seed = seeds.emplace_back();
+        for (size_t i = 0; i < chain.size(); i += stride)
+          seed.push_back(chain[i]);
+      }
+    }
     llvm::stable_sort(seeds, [](auto &a, auto &b) { return a.size() > b.size(); });
     return seeds;
   }
 
-  static bool isChain(ArrayRef<Operation *> ops) {
+  /// Those of `ops`, in their order, that depend on one another.
+  static SmallVector<Operation *> chainOf(ArrayRef<Operation *> ops) {
+    SmallVector<Operation *> chain;
+    if (ops.size() < kFewestSteps)
+      return chain;
     llvm::DenseSet<Operation *> behind;
-    size_t reached = 0;
-    for (Operation *op = ops[0]; op && reached < ops.size(); op = op->getNextNode()) {
+    size_t next = 0;
+    for (Operation *op = ops[0]; op && next < ops.size(); op = op->getNextNode()) {
       bool depends = llvm::any_of(op->getOperands(), [&](Value v) { return behind.contains(v.getDefiningOp()); });
-      if (op == ops[reached]) {
-        if (reached != 0 && !depends)
-          return false;
-        ++reached;
-        behind.clear();
-        behind.insert(op);
+      if (op == ops[next]) {
+        ++next;
+        if (chain.empty() || depends) {
+          chain.push_back(op);
+          behind.clear();
+          behind.insert(op);
+        }
       } else if (depends) {
         behind.insert(op);
       }
     }
-    return true;
+    return chain;
   }
 
   /// Rolls up the steps of one seed, or says why not.
@@ -314,10 +327,9 @@ struct RaiseUnrolledLoops : impl::RaiseUnrolledLoopsBase<RaiseUnrolledLoops> {
         UnrolledLoop found(block, classes, live, seed.slice(first, seed.size() - peeled), apart);
         if (found.find()) {
           unsigned products = llvm::count_if(found.getRows(), [](auto &row) { return isProduct(row[0]); });
-          for (auto [op, step] : found.takeSteps()) {
+          for (auto [op, step] : found.takeSteps())
             tried.erase(op);
-            failing.erase(op);
-          }
+          failing.clear();
           size_t carried = found.slots.size(), stacked = found.stacks.size();
           Operation *loop = Builder(block, classes, found).build();
           InFlightDiagnostic remark = loop->emitRemark("became a loop of ")
@@ -346,10 +358,10 @@ struct RaiseUnrolledLoops : impl::RaiseUnrolledLoopsBase<RaiseUnrolledLoops> {
     ValueClasses classes(block);
     llvm::DenseSet<Operation *> live = liveIn(block);
     for (ArrayRef<Operation *> seed : seedsIn(block, classes, live))
-      if (!failing.contains(seed[0])) {
+      if (!failing.contains({seed[0], seed.size()})) {
         if (roll(block, classes, live, seed))
           return true;
-        failing.insert(seed[0]);
+        failing.insert({seed[0], seed.size()});
       }
     return false;
   }
@@ -365,8 +377,8 @@ struct RaiseUnrolledLoops : impl::RaiseUnrolledLoopsBase<RaiseUnrolledLoops> {
           ;
   }
 
-  llvm::DenseSet<Operation *> tried;   // what a remark was about
-  llvm::DenseSet<Operation *> failing; // seeds that need not be tried again
+  llvm::DenseSet<Operation *> tried;                      // what a remark was about
+  llvm::DenseSet<std::pair<Operation *, size_t>> failing; // seeds that need not be tried again
 };
 
 } // namespace
