@@ -30,6 +30,8 @@ static void addCleanup(OpPassManager &pm) {
 }
 
 void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
+  // First: the others are to see the body of a loop once, not every step of it.
+  pm.addPass(createRaiseUnrolledLoops());
   pm.addPass(createRaiseExits());
   pm.addPass(createRaiseSkips());
   pm.addPass(createRaiseStackedRows());

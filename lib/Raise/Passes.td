@@ -25,6 +25,22 @@ def ExposeBudgets : Pass<"ac-expose-budgets", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
 
+def RaiseUnrolledLoops : Pass<"ac-raise-unrolled-loops", "::mlir::ModuleOp"> {
+  let summary = "Roll up loops whose steps share their weights and were written out one after another";
+  let description = [{
+    Exporters trace a Python loop over one layer into as many copies of it as there were steps. Copies are found by a
+    product whose weight recurs, and by following what feeds it and what reads it in all steps at once; names and the order
+    in the file do not matter. They become an `onnx.Loop` with a constant trip count and a condition that is always true.
+    What a step hands to the next is carried, constants that differ from step to step are affine in the iteration number
+    or gathered by it, results of all steps that are concatenated become a stacked output. The last steps may lack what
+    nothing reads. Up to two steps at either end that differ from the others stay as they are.
+
+    Leaves alone fewer than three steps, steps that do not depend on one another, steps with operations of their own, and
+    steps whose results are used one by one. A remark tells for each repetition what it became or what differs.
+  }];
+  let dependentDialects = ["::mlir::onnx::ONNXDialect"];
+}
+
 def RaiseMaskedRows : Pass<"ac-raise-masked-rows", "::mlir::ModuleOp"> {
   let summary = "Find row-wise computations whose result is multiplied by a mask of rows";
   let description = [{
