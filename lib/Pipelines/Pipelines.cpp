@@ -32,6 +32,8 @@ static void addCleanup(OpPassManager &pm) {
 void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
   pm.addPass(createRaiseExits());
   pm.addPass(createRaiseSkips());
+  pm.addPass(createRaiseGatheredWeights());
+  pm.addPass(createRaiseBatchedExperts());
   pm.addPass(createRaiseStackedRows());
   pm.addPass(createRaiseGatheredRows());
   pm.addPass(createRaiseMaskedRows());
