@@ -4,7 +4,7 @@ PRESET ?= release
 PYTHON := build/deps/venv/bin/python
 CMAKE := build/deps/venv/bin/cmake
 
-.PHONY: help setup build demo test bench wheel clean
+.PHONY: help setup build demo test bench bench-adaptive wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make test     run every test: unit, lit, Python, end-to-end, ONNX node tests"
 	@echo "make build    compiler, tools and Python package in build/$(PRESET)"
 	@echo "make bench    compare with ONNX Runtime, results in build/bench"
+	@echo "make bench-adaptive  adaptive models, against OpenVINO and IREE too, results in build/bench/adaptive"
 	@echo "make wheel    the Python package as a wheel in build/dist"
 	@echo "make setup    install what is missing (Debian packages, build/deps)"
 	@echo "make clean    remove build/$(PRESET)"
@@ -31,6 +32,9 @@ test: build
 
 bench: build
 	@$(PYTHON) benchmarks/run.py --build build/$(PRESET)
+
+bench-adaptive: build
+	@$(PYTHON) benchmarks/adaptive/run.py --build build/$(PRESET)
 
 wheel: setup
 	@$(PYTHON) -m pip wheel --no-deps --no-build-isolation -w build/dist .

@@ -11,59 +11,20 @@ build/bench/results.json and build/bench/results.md. What is measured is in benc
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import math
-import os
-import platform
 import re
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from turns import HERE, PAUSE, REPOSITORY, Worker, compile_model, machine, take_turns
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parent
 sys.path.insert(0, str(REPOSITORY / "build_tools"))
-import real_models  # noqa: E402
-from real_models.graph import FLOAT, Graph  # noqa: E402
-
-# An engine's threads may still spin after a run; the other's turn starts when they have stopped.
-PAUSE = 0.01
-# Runs shorter than this are measured in groups, since reading the clock and Python cost a few microseconds.
-GROUP = 0.002
-
-
-class Engine:
-    def __init__(self, name, model, feeds, threads, build):
-        command = [sys.executable, str(HERE / "worker.py"), name, str(model), str(feeds), str(threads)]
-        environment = {**os.environ, "PYTHONPATH": str(build / "python")}
-        self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        self.first = json.loads(self._answer())
-        self.runs = 1
-
-    def _answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            errors = [e for e in self.process.stderr.read().splitlines() if e.strip()]
-            raise RuntimeError(errors[-1][:200] if errors else "the process ended")
-        return line
-
-    def measure(self):
-        self.process.stdin.write(f"{self.runs}\n")
-        self.process.stdin.flush()
-        return float(self._answer())
-
-    def close(self):
-        self.process.stdin.close()
-        memory = int(self._answer())
-        self.process.wait()
-        return memory
+import real_models
+from real_models.graph import FLOAT, Graph
 
 
 def gemm_model(m, k, n):
@@ -97,33 +58,22 @@ def collect(config, folder, only):
         yield entry["name"], real_models.FOLDER / directory / file, path
 
 
-def compile_model(build, model, target):
-    start = time.perf_counter()
-    done = subprocess.run([build / "bin" / "ac-compile", model, "-o", target], capture_output=True, text=True)
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if "error" in line] or ["no message"]
-        raise RuntimeError(f"ac-compile: {errors[0][:200]}")
-    return time.perf_counter() - start
-
-
 def measure(name, model, artefact, feeds, threads, build, pairs, least_seconds):
-    theirs = Engine("onnxruntime", model, feeds, threads, build)
-    ours = Engine("accordion", artefact, feeds, threads, build)
+    workers, sums = {}, {}
     try:
-        for engine in (theirs, ours):
+        for key, engine, file in (("theirs", "onnxruntime", model), ("ours", "accordion", artefact)):
+            worker = workers[key] = Worker(engine, file, threads, build)
+            worker.feeds = [feeds]
+            _, sums[key] = worker.measure(save=artefact.with_suffix(f".{key}.npz"))
+        for worker in workers.values():
             time.sleep(PAUSE)
-            engine.runs = max(1, math.ceil(GROUP / max(engine.measure(), 1e-7)))
-            engine.measure()
-        samples, start = {"ours": [], "theirs": []}, time.monotonic()
-        while len(samples["ours"]) < pairs or (time.monotonic() - start < least_seconds and len(samples["ours"]) < 10 * pairs):
-            for key, engine in (("theirs", theirs), ("ours", ours)):
-                time.sleep(PAUSE)
-                samples[key].append(engine.measure())
-        agree = all(math.isclose(a, b, rel_tol=1e-2, abs_tol=1e-2) for a, b in zip(ours.first["sum"], theirs.first["sum"]))
-        memory = {"theirs": theirs.close(), "ours": ours.close()}
+            worker.settle()
+        samples = take_turns(workers, pairs, least_seconds)
+        agree = all(math.isclose(a, b, rel_tol=1e-2, abs_tol=1e-2) for a, b in zip(sums["ours"], sums["theirs"]))
+        memory = {key: worker.close() for key, worker in workers.items()}
     finally:
-        for engine in (theirs, ours):
-            engine.process.kill()
+        for worker in workers.values():
+            worker.kill()
     median = {key: statistics.median(values) for key, values in samples.items()}
     return {
         "name": name,
@@ -138,26 +88,6 @@ def measure(name, model, artefact, feeds, threads, build, pairs, least_seconds):
         "peak_onnxruntime_bytes": memory["theirs"],
         "memory": memory["ours"] / memory["theirs"],
         "sums_agree": agree,
-    }
-
-
-def machine():
-    import onnxruntime
-
-    with open("/proc/cpuinfo") as file:
-        info = file.read()
-    found = re.search(r"model name\s*: (.*)", info)
-    flags = set(re.search(r"flags\s*: (.*)", info)[1].split()) if "flags" in info else set()
-    widest = next((f for f in ("avx512f", "avx2", "avx") if f in flags), "baseline")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True).stdout.strip()
-    return {
-        "processor": found[1] if found else platform.machine(),
-        "vectors": widest,
-        "cores": len(os.sched_getaffinity(0)),
-        "onnxruntime": onnxruntime.__version__,
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": commit,
-        "command": "python " + " ".join([os.path.relpath(sys.argv[0], REPOSITORY), *sys.argv[1:]]),
     }
 
 

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""One engine with one model in a process of its own: `worker.py ENGINE MODEL FEEDS.npz THREADS`.
+"""One engine with one model in a process of its own: `worker.py ENGINE MODEL THREADS SETTINGS`, the last as JSON.
 
-Reads a number of runs from each line of its input and answers with the seconds that they took; at the end of the input
-it answers with its peak resident memory in bytes. The first line it writes is the seconds for opening the model.
+Everything it says is a line of JSON. First how long opening took; then, for each request that it reads, how long a run
+took. A request is `{"feeds": [FILE.npz, ...], "runs": N, "save": FILE.npz}`: N runs, with the feeds in turn, after which
+the answers of the last are saved if asked for. The answer has their sums too. `{"error": ...}` says what went wrong; it
+is the last word if opening failed. At the end of the input it answers with its peak resident memory.
 """
 
 import json
+import os
 import sys
 import time
 
 import numpy as np
+from engines import ENGINES
 
 
 def peak_memory():
@@ -17,39 +21,48 @@ def peak_memory():
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 
 
-def open_onnxruntime(model, threads):
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return session
-
-
-def open_accordion(model, threads):
-    import accordion
-
-    return accordion.load(model, threads=threads)
+def first_line(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+    return f"{type(error).__name__}: {next((line for line in lines if 'rror' in line), lines[0])}"[:300]
 
 
 def main():
-    engine, model, feeds, threads = sys.argv[1:]
+    name, model, threads, settings = sys.argv[1:]
+    # What an engine prints must not stand between the answers.
+    channel = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    say = lambda **answer: print(json.dumps(answer), file=channel, flush=True)
     start = time.perf_counter()
-    session = {"onnxruntime": open_onnxruntime, "accordion": open_accordion}[engine](model, int(threads))
-    opened = time.perf_counter() - start
-    with np.load(feeds) as file:
-        takes = {value.name for value in session.get_inputs()}
-        inputs = {name: file[name] for name in file.files if name in takes}
-    answers = session.run(None, inputs)
-    print(json.dumps({"open_s": opened, "sum": [float(np.sum(a, dtype=np.float64)) for a in answers]}), flush=True)
+    try:
+        engine = ENGINES[name](model, int(threads), json.loads(settings))
+    except Exception as error:
+        return say(error=first_line(error))
+    say(open_s=time.perf_counter() - start)
+
+    loaded = {}
+
+    def feeds_of(file):
+        if file not in loaded:
+            with np.load(file) as arrays:
+                loaded[file] = engine.prepare({name: arrays[name] for name in arrays.files if name in engine.inputs})
+        return loaded[file]
+
     for line in sys.stdin:
-        start = time.perf_counter()
-        for _ in range(int(line)):
-            session.run(None, inputs)
-        print((time.perf_counter() - start) / int(line), flush=True)
-    print(peak_memory(), flush=True)
+        request = json.loads(line)
+        try:
+            feeds, runs = [feeds_of(file) for file in request["feeds"]], request["runs"]
+            start = time.perf_counter()
+            for i in range(runs):
+                results = engine.run(feeds[i % len(feeds)])
+            answer = {"seconds": (time.perf_counter() - start) / runs}
+            if request.get("save"):
+                answers = engine.answers(results)
+                np.savez(request["save"], *answers)
+                answer["sums"] = [float(np.sum(a, dtype=np.float64)) for a in answers]
+            say(**answer)
+        except Exception as error:
+            say(error=first_line(error))
+    say(peak_bytes=peak_memory())
 
 
 if __name__ == "__main__":

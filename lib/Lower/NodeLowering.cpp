@@ -27,6 +27,7 @@ const LoweringTable &mlir::ac::getLoweringTable() {
     populateEinsumLowerings(table);
     populateExitLowerings(table);
     populateGatherLowerings(table);
+    populateHaltingLoopLowerings(table);
     populateIndexingLowerings(table);
     populateMaskedRowsLowerings(table);
     populateMatMulLowerings(table);

@@ -137,6 +137,7 @@ void populateDetectionLowerings(LoweringTable &table);
 void populateEinsumLowerings(LoweringTable &table);
 void populateExitLowerings(LoweringTable &table);
 void populateGatherLowerings(LoweringTable &table);
+void populateHaltingLoopLowerings(LoweringTable &table);
 void populateIndexingLowerings(LoweringTable &table);
 void populateMaskedRowsLowerings(LoweringTable &table);
 void populateMatMulLowerings(LoweringTable &table);

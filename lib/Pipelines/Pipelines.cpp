@@ -38,6 +38,7 @@ void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
   pm.addPass(createRaiseGatheredRows());
   pm.addPass(createRaiseMaskedRows());
   pm.addPass(createRaiseRowSums());
+  pm.addPass(createRaiseHaltingLoops());
 }
 
 void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {

@@ -81,6 +81,24 @@ def RaiseRowSums : Pass<"ac-raise-row-sums", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
 
+def RaiseHaltingLoops : Pass<"ac-raise-halting-loops", "::mlir::ModuleOp"> {
+  let summary = "Find loops in which rows halt one by one";
+  let description = [{
+    An `onnx.Loop` becomes `ac.halting_loop` if a comparison of carried values says for each row whether it runs, and what
+    the loop carries for a row that does not run stays as it is. Both are proven: the body is evaluated for a row that does
+    not run, where masks are zero, products with them zero and selections by them the carried value. The loop's own
+    condition must be that some row runs, or be constant.
+
+    Then what costs is moved to the rows that run: values for all rows that depend on the carried state alone, such as
+    the keys and values that other rows attend to, are carried along and brought up to date where the state changed;
+    accumulators are updated where rows run.
+
+    Leaves alone loops with stacked outputs, those whose rows go on changing, and those that stop by another condition. A
+    remark tells for each loop what it became or what was in the way.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
 def RaiseStackedRows : Pass<"ac-raise-stacked-rows", "::mlir::ModuleOp"> {
   let summary = "Take apart stacks of learners or experts that a mask selects from";
   let description = [{
@@ -102,7 +120,7 @@ def RaiseExits : Pass<"ac-raise-exits", "::mlir::ModuleOp"> {
     products, becomes `ac.exit`. The condition is seen through Not, Squeeze, Reshape and the like. It becomes `ac.decide`:
     by `confidence` for the largest score of a row, by `margin` for the difference of the first two of TopK, by `entropy`
     where the model defines `0 log 0`, else by `value` of the score as the model computes it; `per batch` where the least
-    of all rows is compared. A constant threshold becomes an `ac.budget` with that initial value.
+    of all rows is compared, or whether all rows are is asked. A constant threshold becomes an `ac.budget` with that initial value.
 
     `NonZero(score <= threshold)`, by which models pick the samples that go on, gets the budget only.
 

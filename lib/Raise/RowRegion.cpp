@@ -395,14 +395,25 @@ Type RowRegion::withRows(Type type, int64_t place) const {
   return RankedTensorType::get(shape, tensor.getElementType());
 }
 
+SmallVector<Value> RowRegion::shared() const {
+  SmallVector<Value> values;
+  for (Operation *op : ordered)
+    for (auto [operand, at] : llvm::zip(op->getOperands(), candidates.find(op)->second))
+      if (at == kShared)
+        values.push_back(operand);
+  return values;
+}
+
 SmallVector<Value> RowRegion::build(Block *body, ArrayRef<Value> roots) {
-  IRMapping mapping;
-  for (auto &[operand, whole] : operandFor) {
-    unsigned index = llvm::find(rowOperands, whole) - rowOperands.begin();
-    mapping.map(operand, body->getArgument(index));
-  }
   OpBuilder b(block->getParentOp()->getContext());
   b.setInsertionPointToEnd(body);
+  return build(b, body->getArguments().take_front(rowOperands.size()), roots);
+}
+
+SmallVector<Value> RowRegion::build(OpBuilder &b, ValueRange values, ArrayRef<Value> roots) {
+  IRMapping mapping;
+  for (auto &[operand, whole] : operandFor)
+    mapping.map(operand, values[llvm::find(rowOperands, whole) - rowOperands.begin()]);
   for (Operation *op : ordered) {
     ArrayRef<int64_t> at = candidates[op];
     // Only operands that hold rows are those of the region; the same value may be used whole by the same operation.

@@ -17,6 +17,7 @@
 #ifndef RAISE_ROWREGION_H
 #define RAISE_ROWREGION_H
 
+#include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Operation.h"
@@ -58,6 +59,10 @@ public:
 
   /// Builds the operations at the end of `body`, whose first arguments are the rows, and returns what the roots are there.
   SmallVector<Value> build(Block *body, ArrayRef<Value> roots);
+  /// The same where `b` stands, with `values` for the rows.
+  SmallVector<Value> build(OpBuilder &b, ValueRange values, ArrayRef<Value> roots);
+  /// What members use that is the same for all rows.
+  SmallVector<Value> shared() const;
   /// Erases members that nothing uses any longer.
   void eraseMembers();
 

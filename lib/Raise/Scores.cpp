@@ -41,32 +41,46 @@ std::optional<ScoreComparison> comparisonOf(Operation *op) {
   return ScoreComparison{op, 1 - threshold, large, !name.ends_with("OrEqual")};
 }
 
-/// Whether a Cast keeps what a flag says: between booleans, and integers that were booleans.
+/// Whether a Cast keeps what flags say: integers that are not zero are true.
 static bool keepsTruth(Operation *cast) {
   auto from = rankedType(cast->getOperand(0)), to = rankedType(cast->getResult(0));
-  if (!from || !to || !from.getElementType().isInteger() || !to.getElementType().isInteger())
-    return false;
-  if (from.getElementType().isInteger(1))
-    return true;
-  Operation *inner = cast->getOperand(0).getDefiningOp();
-  return to.getElementType().isInteger(1) && inner && operatorOf(inner) == "Cast" && keepsTruth(inner);
+  return from && to && from.getElementType().isInteger() && to.getElementType().isInteger() &&
+         (from.getElementType().isInteger(1) || to.getElementType().isInteger(1));
 }
 
 std::optional<ScoreCondition> conditionOf(Value condition, std::string &why) {
   bool negated = false;
+  // How flags of several rows were joined on the way, and whether what was joined is negated since.
+  Operation *join = nullptr;
+  bool negatedBefore = false;
   while (Operation *op = condition.getDefiningOp()) {
     StringRef name = operatorOf(op);
     if (auto comparison = comparisonOf(op)) {
-      if (hasOneElement(condition))
-        return ScoreCondition{*comparison, negated};
-      why = describe(op) + " compares more than one score";
-      return std::nullopt;
+      // The least of flags is whether all of them hold. The sum is whether any does, and that not any does not is all
+      // again.
+      bool areAll = !join || (operatorOf(join) == "ReduceMin" ? !negated : negated);
+      if (!join && !hasOneElement(condition)) {
+        why = describe(op) + " compares more than one score";
+        return std::nullopt;
+      }
+      if (!areAll) {
+        why = describe(join) + " asks whether one row does, not all";
+        return std::nullopt;
+      }
+      bool isSum = join && operatorOf(join) == "ReduceSum";
+      return ScoreCondition{*comparison, join ? negatedBefore != isSum : negated, join != nullptr};
     }
+    bool isFlag = rankedType(op->getResult(0)) && rankedType(op->getResult(0)).getElementType().isInteger();
+    bool joins = !join && (name == "ReduceMin" || name == "ReduceSum") && isFlag && hasOneElement(op->getResult(0));
     bool moves = name == "Identity" || name == "Squeeze" || name == "Unsqueeze" || name == "Reshape" ||
                  name == "Flatten" || (name == "Cast" && keepsTruth(op));
-    if (name != "Not" && !moves) {
+    if (name != "Not" && !moves && !joins) {
       why = describe(op) + " does not compare a score with a threshold of one element";
       return std::nullopt;
+    }
+    if (joins) {
+      join = op;
+      negatedBefore = std::exchange(negated, false);
     }
     negated ^= name == "Not";
     condition = op->getOperand(0);
@@ -199,8 +213,15 @@ static bool isOneRow(Value scores) {
   return llvm::all_of(rankedType(scores).getShape().drop_back(), [](int64_t size) { return size == 1; });
 }
 
-Score scoreOf(const ScoreComparison &comparison) {
+Score scoreOf(const ScoreComparison &comparison, bool ofAllRows) {
   Value value = comparison.scoreValue();
+  if (ofAllRows) {
+    Score score = rowScoreOf(value, comparison.large);
+    score.granularity = Granularity::Batch;
+    if (!score.exact)
+      score.scores = value;
+    return score;
+  }
   Operation *op = throughMoves(value, true, false).getDefiningOp();
   StringRef name = op ? operatorOf(op) : "";
   if ((name == "ReduceMin" || name == "ReduceMax") && hasOneElement(op->getResult(0)) &&
@@ -321,7 +342,7 @@ Value makeFlag(Operation *node, Value condition, bool negate, StringRef prefix, 
   std::string why;
   if (auto found = conditionOf(condition, why)) {
     const ScoreComparison &comparison = found->comparison;
-    Score score = scoreOf(comparison);
+    Score score = scoreOf(comparison, found->ofAllRows);
     auto budget = makeBudget(comparison, score, names, prefix, node, why);
     flag = makeDecision(comparison, score);
     negate ^= found->negated;

@@ -34,10 +34,12 @@ struct ScoreComparison {
 /// The comparison that `op` is.
 std::optional<ScoreComparison> comparisonOf(Operation *op);
 
-/// A condition that is a comparison or the negation of one, seen through moves.
+/// A condition that is a comparison or the negation of one, seen through moves, or whether a comparison holds for all
+/// rows.
 struct ScoreCondition {
   ScoreComparison comparison;
   bool negated;
+  bool ofAllRows;
 };
 /// Nothing, with the reason in `why`, if `condition` is none.
 std::optional<ScoreCondition> conditionOf(Value condition, std::string &why);
@@ -52,7 +54,8 @@ struct Score {
   /// The range in which thresholds of it make sense.
   double least, most;
 };
-Score scoreOf(const ScoreComparison &comparison);
+/// The score that is compared, for one row or, also if the comparison is, for all.
+Score scoreOf(const ScoreComparison &comparison, bool ofAllRows = false);
 
 /// The names of budgets in a module.
 class BudgetNames {

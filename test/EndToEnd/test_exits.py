@@ -9,7 +9,7 @@ import pytest
 import real_models
 from adaptive import CLASSES, WIDTH, finish, graph_of, mlp, rows, seeded, weight
 from conftest import furthest
-from real_models.graph import FLOAT, Graph
+from real_models.graph import BOOL, FLOAT, INT64, Graph
 
 ROW = (FLOAT, ["n", CLASSES])
 
@@ -34,12 +34,23 @@ def entropy(g, p):
     return "Less", g("ReduceMax", each, keepdims=0)
 
 
+def all_rows(g, p):
+    """What `(confidence > t).all()` becomes."""
+    return "all", g("ReduceMax", p, [-1], keepdims=0)
+
+
+def no_other_row(g, p):
+    """The same as older exporters write it."""
+    return "not any not", g("ReduceMax", p, [-1], keepdims=0)
+
+
 def mean(g, p):
     """No rule but the number itself."""
     return "Greater", g("ReduceMean", g("ReduceMax", p, [-1], keepdims=1), keepdims=0)
 
 
 THRESHOLDS = {confidence: (0.0, 0.4, 1.0), least_confidence: (0.0, 0.6, 1.0), margin: (0.0, 0.3, 1.0)}
+THRESHOLDS |= {all_rows: (0.0, 0.4, 1.0), no_other_row: (0.0, 0.4, 1.0)}
 THRESHOLDS |= {entropy: (0.0, 1.0, 1.6), mean: (0.0, 0.5, 1.0)}
 
 
@@ -60,7 +71,15 @@ def exits(score, threshold):
         branches = [graph_of(early, "early", [], [(f"early{at}", *ROW)]), graph_of(late, "late", [], [(f"late{at}", *ROW)])]
         if score is least_confidence:
             branches.reverse()
-        flag = g(compare, value, np.array(threshold, np.float32))
+        limit = np.array(threshold, np.float32)
+        if compare == "all":
+            flags = g("Cast", g("Greater", value, limit), to=INT64)
+            flag = g("Cast", g("ReduceMin", flags, keepdims=0), to=BOOL)
+        elif compare == "not any not":
+            flags = g("Cast", g("Not", g("Greater", value, limit)), to=INT64)
+            flag = g("Not", g("Cast", g("ReduceSum", flags, keepdims=0), to=BOOL))
+        else:
+            flag = g(compare, value, limit)
         return g("If", flag, then_branch=branches[0], else_branch=branches[1])
 
     g("Identity", rest(g, "x", 0), outputs="y")
@@ -72,7 +91,8 @@ def test_exits(score, accordion, tools, tmp_path):
     session = accordion.compile(exits(score, THRESHOLDS[score][1]), threads=1)
     budgets = [budget.name for budget in session.get_budgets()]
     assert len(budgets) == 2 and len(session.get_sites()) == 2
-    kind = {least_confidence: "confidence", mean: "value"}.get(score, score.__name__)
+    kind = {f: "confidence" for f in (least_confidence, all_rows, no_other_row)} | {mean: "value"}
+    kind = kind.get(score, score.__name__)
     assert all(name.startswith("exit.") and f".{kind}" in name for name in budgets)
     feeds = rows(seeded("exits"), 4, 0, *[1] * 12)
     # ONNX Runtime's largest number of a row with a NaN is another one.

@@ -100,6 +100,24 @@ func.func @ranks(%x: tensor<1x5xf32>, %w: tensor<5x5xf32>, %s: tensor<f32>, %t: 
 
 // -----
 
+func.func @any(%x: tensor<?x5xf32>, %w: tensor<5x5xf32>, %s: tensor<?xf32>, %t: tensor<f32>) -> tensor<?x5xf32> {
+  %none = onnx.NoValue() : () -> none
+  %rows = onnx.Greater(%s, %t) : (tensor<?xf32>, tensor<f32>) -> tensor<?xi1>
+  %ints = onnx.Cast(%rows) {to = 7 : i64} : (tensor<?xi1>) -> tensor<?xi64>
+  %sum = onnx.ReduceSum(%ints, %none) {keepdims = 0 : i64} : (tensor<?xi64>, none) -> tensor<i64> loc("any")
+  %flag = onnx.Cast(%sum) {to = 9 : i64} : (tensor<i64>) -> tensor<i1>
+  // expected-remark @+1 {{branch is no early exit: node 'any' (ReduceSum) asks whether one row does, not all}}
+  %y = onnx.If(%flag) () {
+    onnx.Yield(%x) : (tensor<?x5xf32>) -> ()
+  },  () {
+    %1 = onnx.MatMul(%x, %w) : (tensor<?x5xf32>, tensor<5x5xf32>) -> tensor<?x5xf32>
+    onnx.Yield(%1) : (tensor<?x5xf32>) -> ()
+  } : (tensor<i1>) -> tensor<?x5xf32>
+  return %y : tensor<?x5xf32>
+}
+
+// -----
+
 // Without work, and with work behind it: no candidates.
 func.func @others(%x: tensor<1x5xf32>, %w: tensor<5x5xf32>, %flag: tensor<i1>) -> tensor<1x5xf32> {
   %y = onnx.If(%flag) () {

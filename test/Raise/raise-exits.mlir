@@ -82,6 +82,30 @@ func.func @unsure(%x: tensor<1x5xf32>, %w: tensor<5x5xf32>) -> tensor<1x5xf32> {
   return %y : tensor<1x5xf32>
 }
 
+// `(confidence > t).all()`.
+// CHECK-LABEL: func.func @all(
+// CHECK: %[[STOP:.*]] = ac.decide confidence of %{{.*}} strict against %{{.*}} per batch : tensor<?x5xf32>, tensor<f32> -> tensor<1x1xi1>
+// CHECK-NOT: onnx.ReduceM
+// CHECK: ac.exit %[[STOP]]
+func.func @all(%x: tensor<?x5xf32>, %w: tensor<5x5xf32>) -> tensor<?x5xf32> {
+  %none = onnx.NoValue() : () -> none
+  %last = onnx.Constant() {value = dense<-1> : tensor<1xi64>} : () -> tensor<1xi64>
+  %t = onnx.Constant() {value = dense<0.55> : tensor<f32>} : () -> tensor<f32>
+  %p = onnx.Softmax(%x) {axis = -1 : i64} : (tensor<?x5xf32>) -> tensor<?x5xf32>
+  %best = onnx.ReduceMax(%p, %last) {keepdims = 0 : i64} : (tensor<?x5xf32>, tensor<1xi64>) -> tensor<?xf32>
+  %rows = onnx.Greater(%best, %t) : (tensor<?xf32>, tensor<f32>) -> tensor<?xi1>
+  %ints = onnx.Cast(%rows) {to = 7 : i64} : (tensor<?xi1>) -> tensor<?xi64>
+  %least = onnx.ReduceMin(%ints, %none) {keepdims = 0 : i64} : (tensor<?xi64>, none) -> tensor<i64>
+  %sure = onnx.Cast(%least) {to = 9 : i64} : (tensor<i64>) -> tensor<i1>
+  %y = onnx.If(%sure) () {
+    onnx.Yield(%x) : (tensor<?x5xf32>) -> ()
+  },  () {
+    %0 = onnx.MatMul(%x, %w) : (tensor<?x5xf32>, tensor<5x5xf32>) -> tensor<?x5xf32>
+    onnx.Yield(%0) : (tensor<?x5xf32>) -> ()
+  } : (tensor<i1>) -> tensor<?x5xf32>
+  return %y : tensor<?x5xf32>
+}
+
 // CHECK-LABEL: func.func @margin(
 // CHECK: %[[P:.*]] = onnx.Softmax
 // CHECK: ac.budget "exit.{{.*}}.margin" = {{.*}} in [0.0{{.*}}, 1.0{{.*}}] : tensor<f32>

@@ -389,6 +389,8 @@ def AC_HaltingLoopOp : AC_Op<"halting_loop", [RecursiveMemoryEffects]> {
     a-priori count is a `limit` and a mask that is true.
 
     `dense` asks for the reference lowering: every row is computed in every iteration, then selected, up to `limit`.
+    `self_masked` says that the `ac.masked_rows` of the body whose `otherwise` is a carried value are under the mask of
+    `running`, so that what they leave alone need not be selected again.
 
     - (halting_loop_c1) the limit is one element of type i64.
     - (halting_loop_c2) `running` takes the iteration (`tensor<i64>`) and the carried values and yields one i1 tensor whose
@@ -406,11 +408,12 @@ def AC_HaltingLoopOp : AC_Op<"halting_loop", [RecursiveMemoryEffects]> {
     } body { ... }
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$limit, Variadic<AnyRankedTensor>:$init, DenseBoolArrayAttr:$rows, UnitAttr:$dense);
+  let arguments = (ins AnyRankedTensor:$limit, Variadic<AnyRankedTensor>:$init, DenseBoolArrayAttr:$rows, UnitAttr:$dense,
+                       UnitAttr:$self_masked);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$running, SizedRegion<1>:$body);
   let assemblyFormat = [{
-    (`dense` $dense^)? `limit` `(` $limit `:` type($limit) `)` `init` `(` $init `:` type($init) `)` `rows` $rows
+    (`dense` $dense^)? (`self_masked` $self_masked^)? `limit` `(` $limit `:` type($limit) `)` `init` `(` $init `:` type($init) `)` `rows` $rows
     attr-dict-with-keyword `running` $running `body` $body (`->` type($results)^)?
   }];
   let hasVerifier = 1;

@@ -1,0 +1,53 @@
+"""Small programs of the compiler's own operations, as text, for tests that no ONNX model can be written for."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import numpy as np
+
+
+def declared(name, kind):
+    """The attributes of an argument or result; each dynamic dimension is a size of its own."""
+    dims = re.fullmatch(r"tensor<((?:[?\d]+x)*)\w+>", kind)[1].split("x")[:-1]
+    return f'{{onnx.name = "{name}", onnx.dims = [{", ".join(size.replace("?", chr(34) * 2) for size in dims)}]}}'
+
+
+def program(body, inputs, outputs):
+    """The text of a module: `inputs` and `outputs` are (name, type), outputs by the name of their value."""
+    arguments = ", ".join(f"%{name}: {kind} {declared(name, kind)}" for name, kind in inputs)
+    results = ", ".join(f"{kind} {declared(name, kind)}" for name, kind in outputs)
+    values = ", ".join(f"%{name}" for name, _ in outputs)
+    types = ", ".join(kind for _, kind in outputs)
+    return f"""module attributes {{onnx.ir_version = 10 : i64, onnx.opset = {{ai.onnx = 20 : i64}}}} {{
+  func.func @main({arguments}) -> ({results}) {{
+{body}
+    return {values} : {types}
+  }}
+}}
+"""
+
+
+def builder(accordion, folder):
+    """A function that compiles a program and returns one from feeds to a dictionary of outputs."""
+    numbers = itertools.count()
+
+    def build(body, inputs, outputs):
+        path = folder / f"{next(numbers)}.mlir"
+        path.write_text(program(body, inputs, outputs))
+        session = accordion.compile(path, threads=1)
+        names = [name for name, _ in outputs]
+        return lambda **feeds: dict(zip(names, session.run(None, feeds)))
+
+    return build
+
+
+def seeded(*key):
+    return np.random.default_rng(sum(map(ord, "".join(map(str, key)))))
+
+
+def softmax(x):
+    with np.errstate(invalid="ignore"):
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
