@@ -32,6 +32,7 @@ static void addCleanup(OpPassManager &pm) {
 void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
   pm.addPass(createRaiseExits());
   pm.addPass(createRaiseSkips());
+  pm.addPass(createRaiseMoeOperator());
   pm.addPass(createRaiseGatheredWeights());
   pm.addPass(createRaiseBatchedExperts());
   pm.addPass(createRaiseStackedRows());

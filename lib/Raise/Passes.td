@@ -70,6 +70,18 @@ def RaiseBatchedExperts : Pass<"ac-raise-batched-experts", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
 
+def RaiseMoeOperator : Pass<"ac-raise-moe-operator", "::mlir::ModuleOp"> {
+  let summary = "Write out com.microsoft.MoE and QMoE";
+  let description = [{
+    The contrib operators become `ac.route top_k` and `ac.moe_dispatch`, whose regions hold the products and the activation
+    of an expert as ordinary operations on its part of the stacked weights; those of QMoE go through `DequantizeLinear`.
+
+    Leaves alone the sparse mixer, weights of other widths than 4 and 8 bits, floats of few bits, and weights that are
+    packed for another engine. A remark tells for each operator what it became or what was in the way.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
 def RaiseRowSums : Pass<"ac-raise-row-sums", "::mlir::ModuleOp"> {
   let summary = "Name sums of masked rows: learner chains and expert dispatch";
   let description = [{
