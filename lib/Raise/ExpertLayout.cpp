@@ -132,15 +132,37 @@ std::optional<ExpertSum::Layout> ExpertSum::throughMove(Operation *op, const Lay
   return std::nullopt;
 }
 
+/// Operations that have all elements of their operand once.
+static bool isPlainMove(StringRef name) {
+  return name == "Identity" || name == "Reshape" || name == "Squeeze" || name == "Unsqueeze" || name == "Flatten" ||
+         name == "Transpose";
+}
+
 Value ExpertSum::arrange(OpBuilder &b, Value value, Layout layout, ArrayRef<int> axes) {
   Location loc = root->getLoc();
   auto isSplit = [](const Layout &layout) { return llvm::all_of(layout, [](const Axes &own) { return own.size() <= 1; }); };
+  // What it was made from by moves may be that already.
+  auto fits = [&](const Layout &own) {
+    return own.size() == axes.size() && llvm::all_of(llvm::zip(own, axes), [](auto pair) {
+             return std::get<0>(pair) == Axes{std::get<1>(pair)};
+           });
+  };
+  Value source = value;
+  Layout sourceLayout = layout;
+  while (true) {
+    if (fits(sourceLayout))
+      return source;
+    Operation *op = source.getDefiningOp();
+    auto before = op && isPlainMove(operatorOf(op)) ? throughMove(op, sourceLayout) : std::nullopt;
+    if (!before)
+      break;
+    source = op->getOperand(0);
+    sourceLayout = *before;
+  }
   // What was folded together for this value alone may stand apart in what it was made from.
   while (!isSplit(layout)) {
     Operation *op = value.getDefiningOp();
-    StringRef name = operatorOf(value);
-    bool moves = name == "Identity" || name == "Reshape" || name == "Squeeze" || name == "Unsqueeze" || name == "Flatten";
-    auto before = moves ? throughMove(op, layout) : std::nullopt;
+    auto before = op && isPlainMove(operatorOf(op)) ? throughMove(op, layout) : std::nullopt;
     if (!before)
       break;
     value = op->getOperand(0);

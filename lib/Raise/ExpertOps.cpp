@@ -143,9 +143,10 @@ Value ExpertSum::translateMatMul(Operation *op, const Layout &layout) {
     rows = with(right, {kFeature}, layout[rank - 1]);
     matrix = with(left, {kOut}, {kIn});
   }
-  Value x = translate(op->getOperand(isLeft ? 0 : 1), rows, Frame::Rows);
-  Value w = x ? translate(op->getOperand(isLeft ? 1 : 0), matrix, Frame::Matrix) : Value();
-  if (!w)
+  // Matrices first: they say what the sum is over.
+  Value w = translate(op->getOperand(isLeft ? 1 : 0), matrix, Frame::Matrix);
+  Value x = w ? translate(op->getOperand(isLeft ? 0 : 1), rows, Frame::Rows) : Value();
+  if (!x)
     return {};
   OpBuilder b = inside();
   return make(b, op->getLoc(), "MatMul", typeFor(op->getResult(0), layout, Frame::Rows), {x, w});
@@ -209,9 +210,9 @@ Value ExpertSum::translateEinsum(Operation *op, const Layout &layout) {
     return own;
   };
   unsigned matrix = matrixIsFirst ? 0 : 1;
-  Value x = translate(op->getOperand(1 - matrix), layoutOf(1 - matrix, kFeature, kFeature), Frame::Rows);
-  Value w = x ? translate(op->getOperand(matrix), layoutOf(matrix, kIn, kOut), Frame::Matrix) : Value();
-  if (!w)
+  Value w = translate(op->getOperand(matrix), layoutOf(matrix, kIn, kOut), Frame::Matrix);
+  Value x = w ? translate(op->getOperand(1 - matrix), layoutOf(1 - matrix, kFeature, kFeature), Frame::Rows) : Value();
+  if (!x)
     return {};
   OpBuilder b = inside();
   return make(b, op->getLoc(), "MatMul", typeFor(op->getResult(0), layout, Frame::Rows), {x, w});
@@ -232,6 +233,8 @@ Value ExpertSum::translateGather(Operation *op, const Layout &layout, Frame fram
     return refused(op, "picks rows, not experts");
   if (kind == Kind::Experts)
     return refused(op, "picks among experts that are all computed");
+  if (frame == Frame::Matrix)
+    kind = Kind::Choices;
   if (isND)
     picked.push_back({});
   if (!isChoice(indices, picked))

@@ -110,6 +110,11 @@ bool ExpertSum::findRoot() {
     answers = root->getOperand(answersFirst ? 0 : 1);
     factor = root->getOperand(answersFirst ? 1 : 0);
     auto type = rankedType(answers), weightsType = rankedType(factor);
+    if (!weights.contains(feature) && terms.size() == output.size() + 1 && weights.size() == output.size() + 1 &&
+        holdsBatchedProduct(answers)) {
+      kind = Kind::Experts;
+      return refuse("it sums over places of an expert as well as experts, as a capacity asks for");
+    }
     if (weights.contains(feature) || terms.size() != output.size() + 1 || weights.size() != output.size() || !type ||
         !weightsType)
       return false;
@@ -136,7 +141,7 @@ bool ExpertSum::findRoot() {
 
 bool ExpertSum::match() {
   if (!findRoot())
-    return false;
+    return kind != Kind::Unknown;
   // Moves and the product with the weights stand between the sum and the experts' answers.
   chain.insert(root);
   while (Operation *op = answers.getDefiningOp()) {

@@ -173,7 +173,7 @@ bool MoeOperator::match() {
   if (!checkProjection(first, "fc1", fusion ? 2 * inner : inner, width) ||
       !checkProjection(second, "fc2", width, inner) || (third.weight && !checkProjection(third, "fc3", inner, width)))
     return false;
-  int64_t k = intOf(op, "k", 4);
+  int64_t k = intOf(op, "k", 1);
   if (k < 1 || k > numExperts)
     return refuse("k is " + Twine(k) + ", expected 1 to " + Twine(numExperts));
   if (rowsType.getShape().back() != width || router.getRank() < 2 || router.getShape().back() != numExperts ||
@@ -191,8 +191,9 @@ Value MoeOperator::route() {
   Value whole = make(b, loc, "Concat", RankedTensorType::get({rank}, b.getI64Type()),
                      {shape, makeInts(b, loc, {1}, numExperts)}, intAttribute(b, "axis", 0));
   Value scores = make(b, loc, "Reshape", type, {input(1), whole}, intAttribute(b, "allowzero", 1));
-  Value limit = makeInts(b, loc, {}, intOf(op, "k", 4));
-  bool normalizes = intOf(op, "normalize_routing_weights", 0);
+  Value limit = makeInts(b, loc, {}, intOf(op, "k", 1));
+  // QMoE weighs its choices among themselves whatever the attribute says.
+  bool normalizes = quantised || intOf(op, "normalize_routing_weights", 0);
   return RouteOp::create(b, loc, type, scores, limit, Value(), RouteRule::TopK,
                          normalizes ? RouteWeights::Normalized : RouteWeights::Softmax, /*capacity=*/0,
                          /*last_wins=*/true);

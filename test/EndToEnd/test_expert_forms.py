@@ -139,7 +139,7 @@ def case(request):
     FORMS[request.param](g, rng)
     model = finish(g)
     onnx.checker.check_model(model, full_check=True)
-    return request.param, model, rows(rng, 23, 2, 0)
+    return request.param, model, rows(rng, 23, 2, 1)
 
 
 def test_agrees_with_onnx_runtime(case, accordion, tmp_path):
@@ -148,6 +148,13 @@ def test_agrees_with_onnx_runtime(case, accordion, tmp_path):
     reference, session = real_models.onnx_runtime(tmp_path / "model.onnx"), accordion.compile(model, threads=1)
     for feed in feeds:
         assert furthest(session.run(None, feed), reference(feed)) < 1e-5
+
+
+def test_no_row_at_all(case, accordion):
+    """ONNX Runtime is no oracle here: it divides by the number of rows in some of the forms."""
+    _, model, _ = case
+    (y,) = accordion.compile(model, threads=1).run(None, {"x": np.zeros((0, WIDTH), np.float32)})
+    assert y.shape == (0, WIDTH)
 
 
 def test_becomes_one_dispatch(case, tools, tmp_path):
@@ -209,14 +216,14 @@ def quantised(name, bits, block=0, zeros=False, activation="silu"):
     return model, feeds
 
 
+# ONNX Runtime rounds the rows to bytes before it multiplies them by blocks of bytes.
+TOLERANCE = {"eight_bits_shifted": 3e-2}
+
+
 @pytest.mark.parametrize("name", QUANTISED)
 def test_quantised_experts(name, accordion, tmp_path):
     model, feeds = quantised(name, **QUANTISED[name])
     onnx.save(model, tmp_path / "model.onnx")
     reference, session = real_models.onnx_runtime(tmp_path / "model.onnx"), accordion.compile(model, threads=1)
     for feed in feeds:
-        assert furthest(session.run(None, feed), reference(feed)) < TOLERANCE
-
-
-# ONNX Runtime multiplies blocks of bytes in integers.
-TOLERANCE = 2e-2
+        assert furthest(session.run(None, feed), reference(feed)) < TOLERANCE.get(name, 1e-5)

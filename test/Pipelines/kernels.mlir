@@ -9,6 +9,7 @@
 // CHECK-NEXT:  canonicalize{  max-iterations=10 max-num-rewrites=-1 region-simplify=normal test-convergence=false top-down=true},
 // CHECK-NEXT:  cse,
 // CHECK-NEXT:  ac-fuse-epilogues,
+// CHECK-NEXT:  ac-fuse-row-moves,
 // CHECK-NEXT:  ac-prepack-weights,
 // CHECK-NEXT:  canonicalize{  max-iterations=10 max-num-rewrites=-1 region-simplify=normal test-convergence=false top-down=true},
 // CHECK-NEXT:  cse
