@@ -386,9 +386,8 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, Va
     lhsRow.push_back(place(lhsRows));
     outRow.push_back(place(outRows));
   }
-  // With few rows the chain of dependent additions is what takes time: two interleaved sums halve it.
-  unsigned sums = numRows * vectors <= 8 ? 2 : 1;
-  unsigned perSum = numRows * vectors;
+  // One sum over the whole depth whatever the tile: what a row is computed to does not depend on its neighbours.
+  unsigned perTile = numRows * vectors;
   Value nextPanel, firstStep;
   if (ahead) {
     nextPanel = addIndex(tile.panel, 1);
@@ -412,28 +411,15 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, Va
         sum[r * vectors + v] = vector::FMAOp::create(b, broadcast, panelRow[v], sum[r * vectors + v]);
     }
   };
-  auto loopOver = [&](Value from, Value to, unsigned stride, SmallVector<Value> start) {
-    auto loop = scf::ForOp::create(b, from, to, index(stride), start);
+  auto loop = scf::ForOp::create(b, index(0), depth, index(1), SmallVector<Value>(perTile, zero));
+  {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(loop.getBody());
-    SmallVector<Value> sum(loop.getRegionIterArgs());
-    for (unsigned s = 0; s < stride; ++s)
-      step(addIndex(loop.getInductionVar(), s), MutableArrayRef<Value>(sum).slice(s * perSum % sum.size(), perSum));
-    scf::YieldOp::create(b, sum);
-    return SmallVector<Value>(loop.getResults());
-  };
-  SmallVector<Value> sum(perSum * sums, zero);
-  if (sums == 1) {
-    sum = loopOver(index(0), depth, 1, sum);
-  } else {
-    Value odd = arith::RemUIOp::create(b, depth, index(2));
-    Value even = arith::SubIOp::create(b, depth, odd);
-    sum = loopOver(index(0), even, 2, sum);
-    SmallVector<Value> both;
-    for (unsigned i = 0; i < perSum; ++i)
-      both.push_back(arith::AddFOp::create(b, sum[i], sum[perSum + i]));
-    sum = loopOver(even, depth, 1, both);
+    SmallVector<Value> next(loop.getRegionIterArgs());
+    step(loop.getInductionVar(), next);
+    scf::YieldOp::create(b, next);
   }
+  SmallVector<Value> sum(loop.getResults());
   for (unsigned r = 0; r < numRows; ++r) {
     for (unsigned v = 0; v < vectors; ++v) {
       Value value = epilogue(sum[r * vectors + v], tile, rowIndex[r], v);

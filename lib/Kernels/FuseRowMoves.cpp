@@ -80,16 +80,15 @@ void writeInPlace(ScatterRowsOp scatter) {
       contract->getBlock() != scatter->getBlock() ||
       !isBatchOfOne(contract.getResult(0).getType(), scatter.getRows().getType()))
     return;
+  OpBuilder b(scatter);
+  Value init = addBatch(b, scatter.getLoc(), scatter.getInit());
   // Operands of the contraction come before it, so before its user.
   contract->moveBefore(scatter);
-  OpBuilder b(contract);
-  Value init = addBatch(b, scatter.getLoc(), scatter.getInit());
   contract.getInitMutable().assign(init);
   contract.getOutRowsMutable().assign(scatter.getPlaces());
   contract.setAccumulate(scatter.getAccumulate());
   contract->setLoc(b.getFusedLoc({contract.getLoc(), scatter.getLoc()}));
   contract.getResult(0).setType(init.getType());
-  b.setInsertionPoint(scatter);
   Value whole = tensor::CollapseShapeOp::create(b, scatter.getLoc(), scatter.getResult(0).getType(),
                                                 contract.getResult(0), kBatch);
   Value unused = scatter.getRows();

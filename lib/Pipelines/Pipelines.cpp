@@ -40,6 +40,7 @@ void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
   pm.addPass(createRaiseMaskedRows());
   pm.addPass(createRaiseRowSums());
   pm.addPass(createRaiseHaltingLoops());
+  pm.addPass(createExposeBudgets());
 }
 
 void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {
@@ -64,7 +65,9 @@ void mlir::ac::buildKernelsPipeline(OpPassManager &pm) {
   pm.addPass(createFuseEpilogues());
   // Behind a gather or in front of a scatter there is only the product by now.
   pm.addPass(createFuseRowMoves());
+  pm.addPass(createFlushDenormals());
   pm.addPass(createPrepackWeights());
+  pm.addPass(createPackColumns());
   addCleanup(pm);
 }
 
@@ -83,6 +86,8 @@ void mlir::ac::buildBufferizePipeline(OpPassManager &pm) {
   bufferization::buildBufferDeallocationPipeline(pm, deallocation);
   pm.addPass(createConvertBufferizationToMemRefPass());
   addCleanup(pm);
+  // While every buffer still has memory of its own.
+  pm.addNestedPass<func::FuncOp>(createFuseRows());
   // Deallocations stand at the end of blocks so far; memory that is given back after its last use is still in the cache
   // when the next buffer takes it.
   pm.addNestedPass<func::FuncOp>(bufferization::createOptimizeAllocationLivenessPass());

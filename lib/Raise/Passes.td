@@ -9,6 +9,22 @@
 
 include "mlir/Pass/PassBase.td"
 
+def ExposeBudgets : Pass<"ac-expose-budgets", "::mlir::ModuleOp"> {
+  let summary = "Make run-time parameters of the numbers by which a model decides how much to compute";
+  let description = [{
+    | Operation | Budgets |
+    |---|---|
+    | `ac.learner_chain` | `learner_chain.cap` and one of its own: the most learners of a row; `learner_chain.bias`: added to the gate's logits, as often as the count that a logit stands for, where the count is an ArgMax |
+    | `ac.moe_dispatch` | `k`: the most experts of a row, those with the largest weights, whose sum is kept |
+    | `ac.halting_loop` | `limit`: the most iterations; `threshold`: what the running test compares with |
+    | `ac.masked_rows` | the threshold of its mask, if that is a comparison with a constant |
+
+    Budgets start as what the model says, and are then without effect. Thresholds of exits and skips become budgets where
+    those are raised.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
 def RaiseMaskedRows : Pass<"ac-raise-masked-rows", "::mlir::ModuleOp"> {
   let summary = "Find row-wise computations whose result is multiplied by a mask of rows";
   let description = [{

@@ -180,6 +180,21 @@ CONSTANT = {
         [[[0]] * 5, [[2]] * 5, [[-9]] * 5],
         f"%y = ac.learner_chain %d : tensor<5x1xi64> rows(%x : {FIVE}) min 1 {LEARNERS} -> {FIVE}",
     ),
+    "halting_loop": (
+        "tensor<i64>",
+        [0, 1, -3, 2],
+        f"""%y = ac.halting_loop limit(%d : tensor<i64>) init(%x : {FIVE}) rows [true] running {{
+    ^bb0(%i: tensor<i64>, %h: {FIVE}):
+      %all = onnx.Constant() {{value = dense<true> : tensor<5x1xi1>}} : () -> tensor<5x1xi1>
+      ac.yield %all : tensor<5x1xi1>
+    }} body {{
+    ^bb0(%i: tensor<i64>, %h: {FIVE}):
+      %0 = onnx.MatMul(%h, %w) : ({FIVE}, tensor<4x4xf32>) -> {FIVE}
+      %1 = onnx.Cast(%i) {{to = 1 : i64}} : (tensor<i64>) -> tensor<f32>
+      %2 = onnx.Add(%0, %1) : ({FIVE}, tensor<f32>) -> {FIVE}
+      ac.yield %2 : {FIVE}
+    }} -> {FIVE}""",
+    ),
     "moe_dispatch": (
         "tensor<5x3xf32>",
         [[[0.0] * 3] * 5, [[0.5, 0.0, 0.25]] * 5, [[0.0, 1.0, 0.0]] * 5, [[np.nan, 0.0, 0.0]] * 5],

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Branches.h"
 #include "Lower/Ops/Costs.h"
+#include "Lower/Ops/Counters.h"
 #include "Lower/Ops/Scalars.h"
 #include "dialects/AC/IR/ACDialect.h"
 
@@ -22,12 +23,11 @@ namespace {
 /// The two counters of an operation that decides: how often it ran, and how often it took the branch that costs.
 void count(Node &node, Value costly, StringRef kind, ArrayRef<StringRef> names, ArrayRef<int64_t> flops) {
   Emitter &emit = node.emit;
-  Scalars s(emit, emit.getLoc());
-  Value values[] = {emit.constantIndex(1), s.select(costly, emit.constantIndex(1), emit.constantIndex(0))};
-  StringAttr site = emit.getStringAttr(counterSite(node.op));
-  for (auto [slot, value] : llvm::enumerate(values))
-    CountOp::create(emit, site, emit.getI64IntegerAttr(slot), value, /*offset=*/Value(), emit.getStringAttr(kind),
-                    emit.getStrArrayAttr(names), emit.getDenseI64ArrayAttr(flops));
+  Counters counters(node, kind);
+  for (auto [name, cost] : llvm::zip_equal(names, flops))
+    counters.add(name, cost);
+  counters.count(0, emit.getIndexAttr(1));
+  counters.count(1, Scalars(emit, emit.getLoc()).select(costly, emit.constantIndex(1), emit.constantIndex(0)));
 }
 
 /// What two branches cost as {per run, more for the costly one}: in the reference form every run costs both.

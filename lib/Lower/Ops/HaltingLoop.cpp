@@ -10,6 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Compaction.h"
+#include "Lower/Ops/Costs.h"
+#include "Lower/Ops/Counters.h"
 #include "Lower/Ops/Iteration.h"
 #include "Lower/Ops/Scalars.h"
 #include "dialects/AC/IR/ACDialect.h"
@@ -24,19 +26,63 @@ constexpr int64_t kUnbounded = int64_t(1) << 53;
 
 class HaltingLoop {
 public:
-  explicit HaltingLoop(Node &node) : node(node), emit(node.emit), op(cast<HaltingLoopOp>(node.op)) {}
+  explicit HaltingLoop(Node &node) : node(node), emit(node.emit), op(cast<HaltingLoopOp>(node.op)),
+                                      counters(node, "halting_loop") {}
   LogicalResult lower();
 
 private:
   FailureOr<Value> runningRows(Value index, ValueRange carried);
   Value anyOf(Value mask);
+  void setUpCounters(OpFoldResult limit);
+  void countRunning(Value mask, Value index);
   bool isKept(unsigned i);
   Value keep(Value mask, Value next, Value before);
 
   Node &node;
   Emitter &emit;
   HaltingLoopOp op;
+  Counters counters;
+  bool byStep = false; // a counter for each step
 };
+
+/// With a limit that is known and no larger, each step has a counter of its own.
+constexpr int64_t kMostSteps = 64;
+
+/// Of the products in the masked rows of an iteration.
+int64_t flopsOfStep(HaltingLoopOp op) {
+  int64_t total = 0;
+  for (auto rows : op.getBody().front().getOps<MaskedRowsOp>()) {
+    int64_t flops = flopsPerRow(rows.getBody());
+    if (flops < 0)
+      return kUnknownFlops;
+    total += flops;
+  }
+  return total;
+}
+
+void HaltingLoop::setUpCounters(OpFoldResult limit) {
+  int64_t steps = getConstantIntValue(limit).value_or(kMostSteps + 1), flops = flopsOfStep(op);
+  byStep = steps <= kMostSteps;
+  counters.add(byStep ? "rows" : "row steps");
+  if (!byStep)
+    counters.add("running", flops);
+  for (int64_t step = 0; byStep && step < steps; ++step)
+    counters.add("step " + Twine(step), flops);
+}
+
+void HaltingLoop::countRunning(Value mask, Value index) {
+  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, Emitter::rank(mask)));
+  Value numbers = emit.castElements(mask, emit.getI64Type(), /*fromUnsigned=*/true);
+  Value sum = emit.reduce(numbers, axes, /*keepDims=*/false, emit.constant(emit.getI64Type(), 0),
+                          [](OpBuilder &b, Location loc, ValueRange v) -> Value {
+                            return arith::AddIOp::create(b, loc, v[0], v[1]);
+                          });
+  OpFoldResult count = emit.asDimension(emit.scalar(sum));
+  if (byStep)
+    counters.count(1, count, index);
+  else
+    counters.count(1, count);
+}
 
 FailureOr<Value> HaltingLoop::runningRows(Value index, ValueRange carried) {
   SmallVector<Value> arguments{index};
@@ -81,6 +127,8 @@ LogicalResult HaltingLoop::lower() {
   if (getConstantIntValue(limit).value_or(0) < kUnbounded)
     iteration.bound = emit.max(limit, emit.getIndexAttr(0));
   iteration.initial = llvm::to_vector(ArrayRef(inputs).drop_front());
+  setUpCounters(limit);
+  bool counted = false;
   Type i64 = emit.getI64Type();
   auto number = [&](Value index) { return emit.fromElements({}, i64, emit.asInteger(index, i64)); };
   if (!op.getDense()) {
@@ -88,6 +136,10 @@ LogicalResult HaltingLoop::lower() {
     if (failed(mask))
       return failure();
     iteration.enter = anyOf(*mask);
+    // Each step could have been one of all rows.
+    OpFoldResult rows = emit.numElements(*mask);
+    counters.count(0, byStep ? rows : emit.mul(rows, emit.max(limit, emit.getIndexAttr(0))));
+    counted = true;
   }
   auto step = [&](Value index, ValueRange carried) -> FailureOr<IterationStep> {
     SmallVector<Value> arguments{number(index)};
@@ -96,6 +148,8 @@ LogicalResult HaltingLoop::lower() {
     FailureOr<SmallVector<Value>> next = node.lowerRegion(1, arguments);
     if (failed(mask) || failed(next))
       return failure();
+    if (counted)
+      countRunning(*mask, index);
     IterationStep step;
     for (auto [i, value] : llvm::enumerate(*next))
       step.carried.push_back(op.getRows()[i] && !isKept(i) ? keep(*mask, value, carried[i]) : value);

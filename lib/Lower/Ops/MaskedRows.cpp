@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Compaction.h"
+#include "Lower/Ops/Costs.h"
+#include "Lower/Ops/Counters.h"
 #include "dialects/AC/IR/ACDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -55,10 +57,23 @@ LogicalResult lowerMaskedRows(Node &node) {
   llvm::append_range(all, operands.otherwise);
   bool proven = RowOperands(emit, all, leading).areProven();
   RowOperands rows(emit, operands.rows, leading);
-  if (op.getDense() || !proven)
+  // A halting loop counts what is done for the rows that run.
+  auto loop = dyn_cast<HaltingLoopOp>(op->getParentOp());
+  bool counts = !loop || !loop.getSelfMasked();
+  Counters counters(node, "masked_rows");
+  counters.add("rows");
+  counters.add("active", flopsPerRow(op.getBody()));
+  if (counts)
+    counters.count(0, rows.numRows());
+  if (op.getDense() || !proven) {
+    if (counts)
+      counters.count(1, rows.numRows());
     return lowerDense(node, operands, rows);
+  }
 
   Compaction list = Compaction::ofMask(emit, operands.mask, rows.numRows());
+  if (counts)
+    counters.count(1, list.count);
   FailureOr<SmallVector<Value>> results = rows.run(node, 0, list);
   if (failed(results))
     return failure();

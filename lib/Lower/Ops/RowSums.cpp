@@ -11,6 +11,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Compaction.h"
+#include "Lower/Ops/Costs.h"
+#include "Lower/Ops/Counters.h"
 #include "Lower/Ops/Scalars.h"
 #include "dialects/AC/IR/ACDialect.h"
 
@@ -22,9 +24,14 @@ namespace {
 /// What differs between the two.
 class RowSum {
 public:
-  RowSum(Node &node, Value decision, ArrayRef<Value> operands, ArrayRef<OpFoldResult> leading)
+  RowSum(Node &node, Value decision, ArrayRef<Value> operands, ArrayRef<OpFoldResult> leading, StringRef kind,
+         StringRef branchName)
       : node(node), emit(node.emit), rows(emit, operands, leading),
-        decision(emit.reshape(decision, {rows.numRows(), emit.dims(decision).back()})) {}
+        decision(emit.reshape(decision, {rows.numRows(), emit.dims(decision).back()})), counters(node, kind) {
+    counters.add("rows");
+    for (auto [n, region] : llvm::enumerate(node.op->getRegions()))
+      counters.add(branchName + " " + Twine(n), flopsPerRow(region));
+  }
   virtual ~RowSum() = default;
 
   LogicalResult lower(bool dense, Value start);
@@ -48,6 +55,7 @@ protected:
   Emitter &emit;
   RowOperands rows;
   Value decision; // [rows, width of a decision]
+  Counters counters;
 
 private:
   LogicalResult lowerDense(Value start);
@@ -63,7 +71,9 @@ Value RowSum::startOf(Value branchResult, Value start) {
 /// Every branch for every row, then select and add.
 LogicalResult RowSum::lowerDense(Value start) {
   Value total;
+  counters.count(0, rows.numRows());
   for (int64_t branch = 0, e = node.op->getNumRegions(); branch < e; ++branch) {
+    counters.count(1 + branch, rows.numRows());
     FailureOr<SmallVector<Value>> results = rows.runAll(node, branch);
     if (failed(results))
       return failure();
@@ -88,8 +98,10 @@ LogicalResult RowSum::lower(bool dense, Value start) {
   if (dense || !rows.areProven())
     return lowerDense(start);
   Value total;
+  counters.count(0, rows.numRows());
   for (int64_t branch = 0, e = node.op->getNumRegions(); branch < e; ++branch) {
     if (isUnconditional(branch)) {
+      counters.count(1 + branch, rows.numRows());
       FailureOr<SmallVector<Value>> results = rows.runAll(node, branch);
       if (failed(results))
         return failure();
@@ -105,6 +117,7 @@ LogicalResult RowSum::lower(bool dense, Value start) {
     Compaction list = Compaction::of(emit, rows.numRows(), [&](OpBuilder &b, Location loc, Value row) {
       return takesPart(b, loc, row, branch);
     });
+    counters.count(1 + branch, list.count);
     FailureOr<SmallVector<Value>> results = rows.run(node, branch, list);
     if (failed(results))
       return failure();
@@ -123,7 +136,7 @@ LogicalResult RowSum::lower(bool dense, Value start) {
 class LearnerChain : public RowSum {
 public:
   LearnerChain(Node &node, Value k, ArrayRef<Value> operands, ArrayRef<OpFoldResult> leading, int64_t least)
-      : RowSum(node, k, operands, leading), least(least) {}
+      : RowSum(node, k, operands, leading, "learner_chain", "learner"), least(least) {}
 
 private:
   bool isUnconditional(int64_t branch) override { return branch < least; }
@@ -141,7 +154,8 @@ private:
 /// Row r takes part in branch e with the factor `weights[r, e]` unless that is zero.
 class MoeDispatch : public RowSum {
 public:
-  using RowSum::RowSum;
+  MoeDispatch(Node &node, Value weights, ArrayRef<Value> operands, ArrayRef<OpFoldResult> leading)
+      : RowSum(node, weights, operands, leading, "moe_dispatch", "expert") {}
 
 private:
   Value takesPart(OpBuilder &b, Location loc, Value row, int64_t branch) override {
