@@ -13,7 +13,8 @@ bool ExpertSum::holds(const Layout &layout, int axis) {
 }
 
 bool ExpertSum::holdsRows(const Layout &layout) const {
-  return llvm::any_of(layout, [](const Axes &axes) { return llvm::any_of(axes, [](int axis) { return axis < kSum; }); });
+  return llvm::any_of(layout,
+                      [](const Axes &axes) { return llvm::any_of(axes, [](int axis) { return axis < kSum; }); });
 }
 
 SmallVector<int> ExpertSum::axesOf(Frame frame) const {
@@ -140,12 +141,13 @@ static bool isPlainMove(StringRef name) {
 
 Value ExpertSum::arrange(OpBuilder &b, Value value, Layout layout, ArrayRef<int> axes) {
   Location loc = root->getLoc();
-  auto isSplit = [](const Layout &layout) { return llvm::all_of(layout, [](const Axes &own) { return own.size() <= 1; }); };
+  auto isSplit = [](const Layout &layout) {
+    return llvm::all_of(layout, [](const Axes &own) { return own.size() <= 1; });
+  };
   // What it was made from by moves may be that already.
   auto fits = [&](const Layout &own) {
-    return own.size() == axes.size() && llvm::all_of(llvm::zip(own, axes), [](auto pair) {
-             return std::get<0>(pair) == Axes{std::get<1>(pair)};
-           });
+    return own.size() == axes.size() &&
+           llvm::all_of(llvm::zip(own, axes), [](auto pair) { return std::get<0>(pair) == Axes{std::get<1>(pair)}; });
   };
   Value source = value;
   Layout sourceLayout = layout;

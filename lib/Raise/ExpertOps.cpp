@@ -96,7 +96,8 @@ Value ExpertSum::translate(Value value, const Layout &layout, Frame frame) {
         source = move->getOperand(0);
         own = *before;
       }
-      int64_t dimension = llvm::find_if(own, [](const Axes &axes) { return llvm::is_contained(axes, kSum); }) - own.begin();
+      int64_t dimension =
+          llvm::find_if(own, [](const Axes &axes) { return llvm::is_contained(axes, kSum); }) - own.begin();
       source = sliceOf(source, dimension);
       own.erase(own.begin() + dimension);
     }
@@ -206,7 +207,10 @@ Value ExpertSum::translateEinsum(Operation *op, const Layout &layout) {
     Layout own;
     auto type = rankedType(op->getOperand(i));
     for (auto [dim, letter] : llvm::enumerate(of[i]))
-      own.push_back(letter == inner ? Axes{in} : letter == feature ? Axes{out} : type.getDimSize(dim) == 1 ? Axes() : axes[letter]);
+      own.push_back(letter == inner             ? Axes{in}
+                    : letter == feature         ? Axes{out}
+                    : type.getDimSize(dim) == 1 ? Axes()
+                                                : axes[letter]);
     return own;
   };
   unsigned matrix = matrixIsFirst ? 0 : 1;
@@ -291,7 +295,8 @@ Value ExpertSum::alongFeatures(Operation *op, unsigned number, const Layout &lay
   for (auto [i, operand] : llvm::enumerate(operands)) {
     // A scale for all experts; one for each is a product of its own.
     if (i > 0 && (normalises || name == "Split")) {
-      if (normalises && !isa<NoneType>(operand.getType()) && (!rankedType(operand) || rankedType(operand).getRank() != 1))
+      if (normalises && !isa<NoneType>(operand.getType()) &&
+          (!rankedType(operand) || rankedType(operand).getRank() != 1))
         return refused(op, "has a scale that is no vector");
       continue;
     }
@@ -332,7 +337,8 @@ Value ExpertSum::translateOp(Operation *op, unsigned number, const Layout &layou
     return translateMatMul(op, layout);
   if (name == "Einsum")
     return translateEinsum(op, layout);
-  static const StringRef along[] = {"Split", "Slice", "Concat", "Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization"};
+  static const StringRef along[] = {"Split",           "Slice", "Concat", "Softmax", "LogSoftmax", "LayerNormalization",
+                                    "RMSNormalization"};
   if (llvm::is_contained(along, name) || name.starts_with("Reduce"))
     return alongFeatures(op, number, layout);
   return refused(op, "does not treat experts independently");

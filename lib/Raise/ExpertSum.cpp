@@ -30,8 +30,8 @@ ExpertSum::~ExpertSum() {
 // What is summed
 //===----------------------------------------------------------------------===//
 
-/// Whether a product of matrices that differ along a dimension is among what makes a value, as far as moves, elementwise
-/// operations and products go.
+/// Whether a product of matrices that differ along a dimension is among what makes a value, as far as moves,
+/// elementwise operations and products go.
 static bool holdsBatchedProduct(Value value, int depth = 12) {
   Operation *op = value.getDefiningOp();
   if (!op || depth == 0)
@@ -44,7 +44,8 @@ static bool holdsBatchedProduct(Value value, int depth = 12) {
         source = throughMoves(source.getDefiningOp()->getOperand(0), true, true);
       auto type = rankedType(source);
       StringRef made = operatorOf(source);
-      if (type && type.getRank() >= 3 && (!source.getDefiningOp() || made == "Constant" || made == "Gather" || made == "GatherND"))
+      if (type && type.getRank() >= 3 &&
+          (!source.getDefiningOp() || made == "Constant" || made == "Gather" || made == "GatherND"))
         return true;
     }
   return op->getNumRegions() == 0 &&
@@ -210,7 +211,8 @@ bool ExpertSum::isChoice(Value indices, const Layout &layout) {
   Value source = indices;
   while (Operation *op = source.getDefiningOp()) {
     StringRef name = operatorOf(op);
-    if (name != "Cast" && name != "Identity" && name != "Reshape" && name != "Squeeze" && name != "Unsqueeze" && name != "Flatten")
+    if (name != "Cast" && name != "Identity" && name != "Reshape" && name != "Squeeze" && name != "Unsqueeze" &&
+        name != "Flatten")
       break;
     source = op->getOperand(0);
   }
@@ -222,7 +224,8 @@ bool ExpertSum::isChoice(Value indices, const Layout &layout) {
   if (!isTopK || !type)
     return refuse("what picks experts is not made by TopK");
   int64_t rank = type.getRank(), axis = intOf(source.getDefiningOp(), "axis", -1);
-  if (rank != static_cast<int64_t>(wanted.size()) || axis % rank != (axis < 0 ? -1 : rank - 1) || type.getDimSize(rank - 1) != sumSize)
+  if (rank != static_cast<int64_t>(wanted.size()) || axis % rank != (axis < 0 ? -1 : rank - 1) ||
+      type.getDimSize(rank - 1) != sumSize)
     return refuse("TopK does not choose for each row");
   choices = source;
   return true;
@@ -251,7 +254,8 @@ Value ExpertSum::weights() {
     numbers.push_back(e);
   Value last = makeInts(outside, loc, {1}, rank);
   auto column = [&](Value value) {
-    return make(outside, loc, "Unsqueeze", RankedTensorType::get(unit, rankedType(value).getElementType()), {value, last});
+    return make(outside, loc, "Unsqueeze", RankedTensorType::get(unit, rankedType(value).getElementType()),
+                {value, last});
   };
   Value number = makeInts(outside, loc, {numExperts}, numbers);
   Value chosen = make(outside, loc, "Equal", RankedTensorType::get(shape, outside.getI1Type()),
@@ -260,8 +264,9 @@ Value ExpertSum::weights() {
   Value each;
   if (own) {
     auto scalar = RankedTensorType::get({}, element);
-    Value zero = make(outside, loc, "Constant", scalar, {},
-                      outside.getNamedAttr("value", DenseElementsAttr::get(scalar, outside.getFloatAttr(element, 0.0))));
+    Value zero =
+        make(outside, loc, "Constant", scalar, {},
+             outside.getNamedAttr("value", DenseElementsAttr::get(scalar, outside.getFloatAttr(element, 0.0))));
     each = make(outside, loc, "Where", wide, {chosen, column(own), zero});
   } else {
     each = makeCast(outside, loc, chosen, element);

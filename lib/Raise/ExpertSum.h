@@ -6,12 +6,12 @@
 //===----------------------------------------------------------------------===//
 //
 // `sum over a of weight[a, row] * f_a(row)` in which all f_a are computed at once by operations that have `a` as one of
-// their dimensions. Either `a` counts experts, `[E, rows, width] x [E, width, inner]`, or it counts the choices of a row
-// and the matrices were gathered by what was chosen, `[rows, K, 1, width] x W[ids]`.
+// their dimensions. Either `a` counts experts, `[E, rows, width] x [E, width, inner]`, or it counts the choices of a
+// row and the matrices were gathered by what was chosen, `[rows, K, 1, width] x W[ids]`.
 //
-// From the sum backwards it is followed where each dimension of a value comes from: an Axis is one of the rows', the one
-// that is summed, or what holds the features of a row. An operation that acts along features alone is then written down
-// for one expert and its rows. What does not depend on the summed axis is an operand.
+// From the sum backwards it is followed where each dimension of a value comes from: an Axis is one of the rows', the
+// one that is summed, or what holds the features of a row. An operation that acts along features alone is then written
+// down for one expert and its rows. What does not depend on the summed axis is an operand.
 //
 //===----------------------------------------------------------------------===//
 #ifndef RAISE_EXPERTSUM_H
@@ -76,8 +76,8 @@ private:
   Value translateEinsum(Operation *op, const Layout &layout);
   Value translateGather(Operation *op, const Layout &layout, Frame frame);
   Value alongFeatures(Operation *op, unsigned number, const Layout &layout);
-  Value clone(Operation *op, unsigned number, ValueRange operands, ArrayRef<NamedAttribute> changed, const Layout &layout,
-              Frame frame);
+  Value clone(Operation *op, unsigned number, ValueRange operands, ArrayRef<NamedAttribute> changed,
+              const Layout &layout, Frame frame);
   Type typeFor(Value value, const Layout &layout, Frame frame) const;
   /// The slice of an operand along `dimension` that belongs to the current expert.
   Value sliceOf(Value value, int64_t dimension);

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One batched product computes every expert for every row; weights that are mostly zero then select. The weights say which
-// rows an expert gets.
+// One batched product computes every expert for every row; weights that are mostly zero then select. The weights say
+// which rows an expert gets.
 //
 //===----------------------------------------------------------------------===//
 #include "Raise/ExpertSum.h"

@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// `W[ids]` copies the matrices of an expert for each row that chose it, to multiply each copy by one row. What was chosen
-// says as much: with the weights of the choices side by side it is a dispatch to experts, whose matrices stay in place.
+// `W[ids]` copies the matrices of an expert for each row that chose it, to multiply each copy by one row. What was
+// chosen says as much: with the weights of the choices side by side it is a dispatch to experts, whose matrices stay in
+// place.
 //
 //===----------------------------------------------------------------------===//
 #include "Raise/ExpertSum.h"

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The operators become what they stand for: a routing rule, and one region for each expert that holds its products and its
-// activation as ordinary operations on constant indices of the stacked weights. These fold, so that each expert's matrices
-// are packed for its products, and a matrix of integers is made one of floats in its expert alone.
+// The operators become what they stand for: a routing rule, and one region for each expert that holds its products and
+// its activation as ordinary operations on constant indices of the stacked weights. These fold, so that each expert's
+// matrices are packed for its products, and a matrix of integers is made one of floats in its expert alone.
 //
 //===----------------------------------------------------------------------===//
 #include "Raise/Passes.h"
@@ -221,8 +221,9 @@ Value MoeOperator::unpack(Value bytes, int64_t bits, int64_t count) {
     return make(b, loc, "Constant", one, {},
                 b.getNamedAttr("value", DenseElementsAttr::get(one, b.getIntegerAttr(type.getElementType(), value))));
   };
-  Value halves[] = {make(b, loc, "BitwiseAnd", type, {bytes, constant(15)}),
-                    make(b, loc, "BitShift", type, {bytes, constant(4)}, b.getNamedAttr("direction", b.getStringAttr("RIGHT")))};
+  Value halves[] = {
+      make(b, loc, "BitwiseAnd", type, {bytes, constant(15)}),
+      make(b, loc, "BitShift", type, {bytes, constant(4)}, b.getNamedAttr("direction", b.getStringAttr("RIGHT")))};
   SmallVector<int64_t> shape(type.getShape());
   shape.push_back(1);
   for (Value &half : halves)
