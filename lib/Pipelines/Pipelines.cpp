@@ -34,6 +34,9 @@ void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
   pm.addPass(createRaiseUnrolledLoops());
   pm.addPass(createRaiseExits());
   pm.addPass(createRaiseSkips());
+  pm.addPass(createRaiseMoeOperator());
+  pm.addPass(createRaiseGatheredWeights());
+  pm.addPass(createRaiseBatchedExperts());
   pm.addPass(createRaiseStackedRows());
   pm.addPass(createRaiseGatheredRows());
   pm.addPass(createRaiseMaskedRows());

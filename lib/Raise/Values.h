@@ -25,6 +25,8 @@ bool hasOneElement(Value value);
 
 /// The integers of a constant.
 std::optional<SmallVector<int64_t>> constantInts(Value value);
+/// The integers of a value of one dimension or none that is computed from constants and known dimensions alone.
+std::optional<SmallVector<int64_t>> knownInts(Value value, int depth = 16);
 /// The number that all elements of a constant are.
 std::optional<double> constantNumber(Value value);
 /// Whether every element is zero, by being a constant or filled with it.
