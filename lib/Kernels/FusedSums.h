@@ -14,8 +14,8 @@
 
 namespace mlir::ac {
 
-/// `x + y`, or `x - y`, of vectors, rounded once where one of them is a product. LLVM fuses the two where they end up in
-/// one block, which differs from tile to tile of a kernel: rows would get other bits with their number.
+/// `x + y`, or `x - y`, of vectors, rounded once where one of them is a product. LLVM fuses the two where they end up
+/// in one block, which differs from tile to tile of a kernel: rows would get other bits with their number.
 inline Value fusedSum(ImplicitLocOpBuilder &b, Value x, Value y, bool minus) {
   auto negated = [&](Value value) -> Value { return minus ? arith::NegFOp::create(b, value).getResult() : value; };
   if (auto product = x.getDefiningOp<arith::MulFOp>())

@@ -197,7 +197,8 @@ Value GatheredRows::factorOf(Value compact) {
                    weights, b.getNamedAttr("perm", b.getDenseI64ArrayAttr({1, 0})));
   // Not a product: a weight that is not finite counts where it is chosen only.
   auto scalar = RankedTensorType::get({}, type.getElementType());
-  Value zero = make(b, loc, "Constant", scalar, {}, b.getNamedAttr("value", DenseElementsAttr::get(scalar, b.getZeroAttr(type.getElementType()))));
+  Value zero = make(b, loc, "Constant", scalar, {},
+                    b.getNamedAttr("value", DenseElementsAttr::get(scalar, b.getZeroAttr(type.getElementType()))));
   Value scaled = make(b, loc, "Where", RankedTensorType::get(chosenType.getShape(), type.getElementType()),
                       {makeCast(b, loc, chosen, b.getI1Type()), weights, zero});
   Value sum = make(b, loc, "ReduceSum", RankedTensorType::get({numRows}, type.getElementType()),

@@ -145,8 +145,9 @@ Value RowSum::weights() {
   Value matrix;
   for (auto [n, term] : llvm::enumerate(terms)) {
     auto column = columnOf(throughMoves(term.rows.getMask(), /*shapes=*/true, /*casts=*/false));
-    bool fits = term.scaled && column && column->index == static_cast<int64_t>(n) && rankedType(column->source) == wanted &&
-                column->axis == wanted.getRank() - 1 && (!matrix || matrix == column->source);
+    bool fits = term.scaled && column && column->index == static_cast<int64_t>(n) &&
+                rankedType(column->source) == wanted && column->axis == wanted.getRank() - 1 &&
+                (!matrix || matrix == column->source);
     if (!fits) {
       matrix = {};
       break;
