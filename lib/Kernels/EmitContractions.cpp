@@ -18,10 +18,10 @@
 // epilogue, whatever their shapes.
 //
 //===----------------------------------------------------------------------===//
+#include "Kernels/FusedSums.h"
 #include "Kernels/Passes.h"
 #include "Support/TargetInfo.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 namespace mlir::ac {
@@ -426,7 +426,7 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, Va
       SmallVector<Value> position =
           ordered(op.getOutOrder(), {tile.batch, outRow[r], addIndex(tile.column, v * lanes)});
       if (op.getAccumulate())
-        value = arith::AddFOp::create(b, loadVector(result, position, vectorType, v, tile.masked), value);
+        value = fusedSum(b, loadVector(result, position, vectorType, v, tile.masked), value, /*minus=*/false);
       if (tile.masked)
         vector::MaskedStoreOp::create(b, result, position, masks[v], value);
       else
@@ -467,6 +467,8 @@ Value ContractEmitter::epilogue(Value sum, const Tile &tile, Value row, unsigned
       if (!isa<VectorType>(known.getType())) // captured
         mapping.map(operand, vector::BroadcastOp::create(b, vectorOf(known.getType()), known).getResult());
     }
+    if (emitFusedSum(b, scalarOp, mapping))
+      continue;
     Operation *clone = b.clone(scalarOp, mapping);
     for (OpResult value : clone->getResults())
       value.setType(vectorOf(value.getType()));

@@ -158,10 +158,17 @@ void Exposer::expose(HaltingLoopOp op) {
 }
 
 void Exposer::expose(MaskedRowsOp op) {
+  // A loop compares in more places than this.
+  for (Operation *scope = op->getParentOp(); scope; scope = scope->getParentOp())
+    if (isa<HaltingLoopOp>(scope) || operatorOf(scope) == "Loop" || operatorOf(scope) == "Scan")
+      return;
+  auto plain = [](Value value) { return throughMoves(value, /*shapes=*/true, /*casts=*/true).getDefiningOp(); };
+  Operation *test = plain(op.getMask());
+  while (test && operatorOf(test) == "Not")
+    test = plain(test->getOperand(0));
   std::string why;
-  auto condition = conditionOf(op.getMask(), why);
-  if (condition && !condition->ofAllRows)
-    makeBudget(condition->comparison, scoreOf(condition->comparison), names, "masked_rows", op, why);
+  if (auto comparison = test ? comparisonOf(test) : std::nullopt)
+    makeBudget(*comparison, scoreOf(*comparison), names, "masked_rows", op, why);
 }
 
 void Exposer::run() {

@@ -81,6 +81,8 @@ HaltedRows::Known HaltedRows::compute(Value value) {
   const Known nothing, zero{Known::Zero, {}}, one{Known::One, {}};
   if (value == running)
     return zero;
+  if (Operation *test = running.getDefiningOp(); operatorOf(test) == "Not" && value == test->getOperand(0))
+    return one;
   if (auto number = constantNumber(value))
     return *number == 0.0 ? zero : *number == 1.0 ? one : nothing;
   Operation *op = value.getDefiningOp();

@@ -336,8 +336,13 @@ Value GatheredRows::factorOf(Value compact) {
     return {};
   Location loc = scatter->getLoc();
   Type element = rankedType(weights).getElementType();
-  Value flags = makeCast(b, loc, nonZero->getOperand(0), element);
-  Value scaled = make(b, loc, "Mul", flags.getType(), {flags, weights});
+  Value chosen = nonZero->getOperand(0);
+  // Not a product: a weight that is not finite counts where it is chosen only.
+  auto scalar = RankedTensorType::get({}, element);
+  Value zero = make(b, loc, "Constant", scalar, {},
+                    b.getNamedAttr("value", DenseElementsAttr::get(scalar, b.getZeroAttr(element))));
+  Value scaled = make(b, loc, "Where", RankedTensorType::get(rankedType(chosen).getShape(), element),
+                      {makeCast(b, loc, chosen, b.getI1Type()), weights, zero});
   Value sum = make(b, loc, "ReduceSum", RankedTensorType::get({numRows}, element),
                    {scaled, makeInts(b, loc, {1}, {1 - rowDim})}, intAttribute(b, "keepdims", 0));
   return column(sum);
@@ -350,8 +355,18 @@ bool GatheredRows::raise() {
   Value base = scatter->getOperand(0), updates = scatter->getOperand(2), chosen = nonZero->getOperand(0);
   auto chosenType = rankedType(chosen);
   bool slots = chosenType.getRank() == 2;
-  if (chosenType.getRank() > 2 || rankedType(updates).getRank() != 2) {
+  auto updatesType = rankedType(updates);
+  if (chosenType.getRank() > 2 || !updatesType || updatesType.getRank() != 2) {
     why = "rows are picked by more than a slot and a row";
+    return true;
+  }
+  if (updatesType.getDimSize(1) != rankedType(scatter->getResult(0)).getDimSize(1)) {
+    why = "a part of each row is written";
+    return true;
+  }
+  int64_t numChoices = chosenType.getDimSize(rowDim);
+  if (numChoices != numRows && !ShapedType::isDynamic(numChoices) && !ShapedType::isDynamic(numRows)) {
+    why = "choices are made for another number of rows";
     return true;
   }
   if (slots && !adds && !isZero(base)) {
@@ -394,7 +409,7 @@ bool GatheredRows::raise() {
   } else {
     if (!factor) {
       auto element = rankedType(value).getElementType();
-      Value flags = makeCast(b, loc, chosen, element);
+      Value flags = makeCast(b, loc, makeCast(b, loc, chosen, b.getI1Type()), element);
       factor = column(make(b, loc, "ReduceSum", RankedTensorType::get({numRows}, element),
                            {flags, makeInts(b, loc, {1}, {1 - rowDim})}, intAttribute(b, "keepdims", 0)));
     }

@@ -27,6 +27,7 @@ public:
 private:
   std::string check();
   bool findRunning();
+  bool countsIdleSteps();
   bool stopsWithRows();
   Value maskAt(OpBuilder &b);
   MaskedRowsOp makeRows(ValueRange rows, ValueRange otherwise, TypeRange types,
@@ -96,6 +97,14 @@ bool LoopRaiser::findRunning() {
   return false;
 }
 
+/// Whether a value that counts iterations is handed on: the loop's first runs whether rows do or not.
+bool LoopRaiser::countsIdleSteps() {
+  for (unsigned i = 0; i < numCarried(); ++i)
+    if (!byRows[i] && next(i) != argument(i) && !loop->getResult(i).use_empty())
+      return true;
+  return false;
+}
+
 /// Whether the loop goes on as long as some row runs, or to its limit.
 bool LoopRaiser::stopsWithRows() {
   auto isTrue = [&](Value value) {
@@ -105,10 +114,7 @@ bool LoopRaiser::stopsWithRows() {
   };
   Value condition = throughMoves(yield->getOperand(0), true, true);
   if (isTrue(condition)) {
-    // It would go on without changing anything, but for what has no rows.
-    for (unsigned i = 0; i < numCarried(); ++i)
-      if (!byRows[i] && !loop->getResult(i).use_empty())
-        return false;
+    // It would go on without changing anything.
     return !isa<NoneType>(loop->getOperand(0).getType());
   }
   if (operatorOf(condition) == "And")
@@ -341,6 +347,8 @@ std::string LoopRaiser::raise() {
   hoistConstants();
   if (!findRunning())
     return "no comparison of carried values leaves all that it carries as it is for a row that halts";
+  if (countsIdleSteps())
+    return "a value without rows, which changes even if no row runs, is used behind it";
   if (!stopsWithRows())
     return "it ends by another condition than that no row runs";
   carryContext();

@@ -51,9 +51,8 @@ public:
 
   /// Collects the summands; false if this is no sum of such terms.
   bool match();
-  void rewrite();
-  /// The sums and products that go away with it.
-  ArrayRef<Operation *> interior() const { return inside; }
+  /// Adds to `gone` what goes away with it.
+  void rewrite(llvm::SmallPtrSetImpl<Operation *> &gone);
 
 private:
   void collect(Value value);
@@ -146,8 +145,9 @@ Value RowSum::weights() {
   Value matrix;
   for (auto [n, term] : llvm::enumerate(terms)) {
     auto column = columnOf(throughMoves(term.rows.getMask(), /*shapes=*/true, /*casts=*/false));
-    bool fits = column && column->index == static_cast<int64_t>(n) && rankedType(column->source) == wanted &&
-                column->axis == wanted.getRank() - 1 && (!matrix || matrix == column->source);
+    bool fits = term.scaled && column && column->index == static_cast<int64_t>(n) &&
+                rankedType(column->source) == wanted && column->axis == wanted.getRank() - 1 &&
+                (!matrix || matrix == column->source);
     if (!fits) {
       matrix = {};
       break;
@@ -157,8 +157,11 @@ Value RowSum::weights() {
   if (matrix)
     return matrix;
   SmallVector<Value> columns;
-  for (Term &term : terms)
-    columns.push_back(makeCast(b, loc, term.rows.getMask(), element));
+  for (Term &term : terms) {
+    // A mask that nothing is multiplied by says whether, not how much.
+    Value mask = term.rows.getMask();
+    columns.push_back(makeCast(b, loc, term.scaled ? mask : makeCast(b, loc, mask, b.getI1Type()), element));
+  }
   return columns.size() == 1 ? columns.front()
                              : make(b, loc, "Concat", wanted, columns, intAttribute(b, "axis", maskType.getRank() - 1));
 }
@@ -175,7 +178,7 @@ void RowSum::buildRegion(Region &region, MaskedRowsOp from) {
     b.clone(op, mapping);
 }
 
-void RowSum::rewrite() {
+void RowSum::rewrite(llvm::SmallPtrSetImpl<Operation *> &gone) {
   for (Term &term : terms)
     rows.insert(term.rows.getRows().begin(), term.rows.getRows().end());
   bool dense = llvm::any_of(terms, [](Term &term) { return term.rows.getDense(); });
@@ -201,8 +204,9 @@ void RowSum::rewrite() {
     if (rest)
       sum = make(b, loc, "Add", type, {rest, sum});
   }
+  gone.insert(inside.begin(), inside.end());
   root->getResult(0).replaceAllUsesWith(sum);
-  eraseUnused(root);
+  eraseUnused(root, &gone);
 }
 
 struct RaiseRowSums : impl::RaiseRowSumsBase<RaiseRowSums> {
@@ -219,8 +223,7 @@ struct RaiseRowSums : impl::RaiseRowSumsBase<RaiseRowSums> {
       RowSum sum(op);
       if (!sum.match())
         continue;
-      gone.insert(sum.interior().begin(), sum.interior().end());
-      sum.rewrite();
+      sum.rewrite(gone);
     }
     for (Operation &op : block)
       for (Region &region : op.getRegions())

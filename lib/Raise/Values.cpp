@@ -238,7 +238,7 @@ Value makeCast(OpBuilder &b, Location loc, Value value, Type element) {
   return make(b, loc, "Cast", RankedTensorType::get(type.getShape(), element), value, intAttribute(b, "to", to));
 }
 
-void eraseUnused(Operation *op) {
+void eraseUnused(Operation *op, llvm::SmallPtrSetImpl<Operation *> *erased) {
   SmallVector<Operation *> open{op};
   llvm::SmallPtrSet<Operation *, 16> gone;
   while (!open.empty()) {
@@ -253,6 +253,8 @@ void eraseUnused(Operation *op) {
           open.push_back(input);
     });
     gone.insert(next);
+    if (erased)
+      erased->insert(next);
     next->erase();
   }
 }

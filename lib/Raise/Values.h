@@ -10,6 +10,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Operation.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include <optional>
 
 namespace mlir::ac {
@@ -52,8 +53,8 @@ NamedAttribute intAttribute(OpBuilder &b, StringRef name, int64_t value);
 /// `value` cast to elements of this type, or itself.
 Value makeCast(OpBuilder &b, Location loc, Value value, Type element);
 
-/// Erases `op` and what it alone used, if nothing uses it.
-void eraseUnused(Operation *op);
+/// Erases `op` and what it alone used, if nothing uses it; adds them to `erased`.
+void eraseUnused(Operation *op, llvm::SmallPtrSetImpl<Operation *> *erased = nullptr);
 
 /// How far an operation is from the end of its block, in the words of remarks: `node 'x' (MatMul)`.
 std::string describe(Operation *op);

@@ -116,3 +116,21 @@ func.func @result_is_contiguous(%x: tensor<?x?xf32> {bufferization.writable = fa
   %part = tensor.extract_slice %x[0, 0] [%rows, %n] [1, 1] : tensor<?x?xf32> to tensor<?x?xf32>
   return %part : tensor<?x?xf32>
 }
+
+// Either buffer may be the one that is read: both are given back behind that.
+// CHECK-LABEL: func.func @a_selected_buffer_lives_on(
+// CHECK-NOT: memref.dealloc
+// CHECK: %[[S:.*]] = arith.select %arg0
+// CHECK-NOT: memref.dealloc
+// CHECK: memref.load %[[S]]
+// CHECK-COUNT-2: memref.dealloc
+func.func @a_selected_buffer_lives_on(%flag: i1, %n: index, %v: f32, %w: f32) -> f32 {
+  %c0 = arith.constant 0 : index
+  %0 = tensor.empty(%n) : tensor<?xf32>
+  %a = linalg.fill ins(%v : f32) outs(%0 : tensor<?xf32>) -> tensor<?xf32>
+  %1 = tensor.empty(%n) : tensor<?xf32>
+  %b = linalg.fill ins(%w : f32) outs(%1 : tensor<?xf32>) -> tensor<?xf32>
+  %s = arith.select %flag, %a, %b : tensor<?xf32>
+  %x = tensor.extract %s[%c0] : tensor<?xf32>
+  return %x : f32
+}

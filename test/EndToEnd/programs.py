@@ -8,16 +8,26 @@ import re
 import numpy as np
 
 
-def declared(name, kind):
-    """The attributes of an argument or result; each dynamic dimension is a size of its own."""
+def declared(name, kind, symbols=()):
+    """The attributes of an argument or result; dynamic dimensions have the names in `symbols`, and each of those behind
+    the last is a size of its own."""
     dims = re.fullmatch(r"tensor<((?:[?\d]+x)*)\w+>", kind)[1].split("x")[:-1]
-    return f'{{onnx.name = "{name}", onnx.dims = [{", ".join(size.replace("?", chr(34) * 2) for size in dims)}]}}'
+    names = itertools.chain(symbols, itertools.repeat(""))
+    sizes = [f'"{next(names)}"' if size == "?" else size for size in dims]
+    return f'{{onnx.name = "{name}", onnx.dims = [{", ".join(sizes)}]}}'
 
 
-def program(body, inputs, outputs):
-    """The text of a module: `inputs` and `outputs` are (name, type), outputs by the name of their value."""
-    arguments = ", ".join(f"%{name}: {kind} {declared(name, kind)}" for name, kind in inputs)
-    results = ", ".join(f"{kind} {declared(name, kind)}" for name, kind in outputs)
+def constant(name, array):
+    """`%name` as a constant of the program."""
+    kind = f"tensor<{'x'.join(map(str, [*array.shape, '']))}{array.dtype.kind}{8 * array.itemsize}>"
+    return f'    %{name} = onnx.Constant() {{value = dense<"0x{array.tobytes().hex()}"> : {kind}}} : () -> {kind}\n'
+
+
+def program(body, inputs, outputs, symbols=()):
+    """The text of a module: `inputs` and `outputs` are (name, type), outputs by the name of their value; `symbols` names
+    the dynamic dimensions of all of them, from the first."""
+    arguments = ", ".join(f"%{name}: {kind} {declared(name, kind, symbols)}" for name, kind in inputs)
+    results = ", ".join(f"{kind} {declared(name, kind, symbols)}" for name, kind in outputs)
     values = ", ".join(f"%{name}" for name, _ in outputs)
     types = ", ".join(kind for _, kind in outputs)
     return f"""module attributes {{onnx.ir_version = 10 : i64, onnx.opset = {{ai.onnx = 20 : i64}}}} {{
@@ -33,9 +43,9 @@ def builder(accordion, folder):
     """A function that compiles a program and returns one from feeds to a dictionary of outputs."""
     numbers = itertools.count()
 
-    def build(body, inputs, outputs):
+    def build(body, inputs, outputs, symbols=()):
         path = folder / f"{next(numbers)}.mlir"
-        path.write_text(program(body, inputs, outputs))
+        path.write_text(program(body, inputs, outputs, symbols))
         session = accordion.compile(path, threads=1)
         names = [name for name, _ in outputs]
         return lambda **feeds: dict(zip(names, session.run(None, feeds)))

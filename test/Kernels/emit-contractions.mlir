@@ -1,6 +1,7 @@
 // RUN: ac-opt %s --ac-emit-contractions --canonicalize --cse | FileCheck %s
 
 #same = affine_map<(d0) -> (d0)>
+#row = affine_map<(d0, d1, d2) -> (d1)>
 #column = affine_map<(d0, d1, d2) -> (d2)>
 
 module attributes {ac.target = {vector_bits = 256 : i64, tile_rows = 3 : i64, tile_vectors = 2 : i64, masks = true}} {
@@ -13,13 +14,13 @@ module attributes {ac.target = {vector_bits = 256 : i64, tile_rows = 3 : i64, ti
 // CHECK: func.call @[[KERNEL]](
 // CHECK: return
 func.func @shapes_share_a_kernel(%a: memref<1x?x64xf32>, %b: memref<1x4x64x16xf32>, %r: memref<1x?x64xf32>,
-                                 %c: memref<2x5x7xf32>, %d: memref<2x1x7x16xf32>, %s: memref<2x5x9xf32>) {
+                                 %c: memref<2x5x7xf32>, %d: memref<2x2x7x16xf32>, %s: memref<2x5x32xf32>) {
   ac.contract packed ins(%a, %b : memref<1x?x64xf32>, memref<1x4x64x16xf32>) extras() outs(%r : memref<1x?x64xf32>)
       attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
   ^bb0(%sum: f32):
     ac.yield %sum : f32
   }
-  ac.contract packed ins(%c, %d : memref<2x5x7xf32>, memref<2x1x7x16xf32>) extras() outs(%s : memref<2x5x9xf32>)
+  ac.contract packed ins(%c, %d : memref<2x5x7xf32>, memref<2x2x7x16xf32>) extras() outs(%s : memref<2x5x32xf32>)
       attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
   ^bb0(%sum: f32):
     ac.yield %sum : f32
@@ -61,6 +62,33 @@ func.func @strided_columns_are_copied(%a: memref<1x?x64xf32>, %b: memref<1x64x32
   return
 }
 
+// Columns that are left over fill one vector of the panel's two.
+// CHECK-LABEL: func.func @few_columns_need_few_vectors(
+// CHECK: func.call @ac_contract_4(
+func.func @few_columns_need_few_vectors(%a: memref<1x?x64xf32>, %b: memref<1x1x64x16xf32>, %r: memref<1x?x5xf32>) {
+  ac.contract packed ins(%a, %b : memref<1x?x64xf32>, memref<1x1x64x16xf32>) extras() outs(%r : memref<1x?x5xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  }
+  return
+}
+
+// Rows are read and written where they are; the extra has one for each row of the product.
+// CHECK-LABEL: func.func @rows_that_stand_apart(
+// CHECK: func.call @ac_contract_5(
+func.func @rows_that_stand_apart(%a: memref<1x?x64xf32>, %b: memref<1x64x16xf32>, %r: memref<1x?x16xf32>, %w: memref<?xf32>,
+                                 %places: memref<?xindex>) {
+  ac.contract ins(%a, %b : memref<1x?x64xf32>, memref<1x64x16xf32>) extras(%w : memref<?xf32>)
+      lhs_rows(%places : memref<?xindex>) out_rows(%places : memref<?xindex>) accumulate outs(%r : memref<1x?x16xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [#row]} {
+  ^bb0(%sum: f32, %weight: f32):
+    %scaled = arith.mulf %weight, %sum : f32
+    ac.yield %scaled : f32
+  }
+  return
+}
+
 // CHECK-LABEL: func.func @tensors_stay(
 // CHECK: ac.contract
 func.func @tensors_stay(%a: tensor<1x?x64xf32>, %b: tensor<1x64x32xf32>, %i: tensor<1x?x32xf32>) -> tensor<1x?x32xf32> {
@@ -87,4 +115,19 @@ func.func @tensors_stay(%a: tensor<1x?x64xf32>, %b: tensor<1x64x32xf32>, %i: ten
 // CHECK: %[[ADD:.*]] = vector.maskedload {{.*}} : memref<?xf32
 // CHECK: %[[V:.*]] = arith.addf %{{.*}}, %[[ADD]] : vector<8xf32>
 // CHECK: vector.maskedstore {{.*}}, %[[V]]
+
+// CHECK-LABEL: func.func private @ac_contract_4(
+// CHECK: scf.for %{{.*}} step %c3
+// CHECK-COUNT-3: vector.fma {{.*}} : vector<8xf32>
+// CHECK-NOT: vector.fma
+// CHECK: scf.index_switch
+
+// What is scaled and added is rounded once in each tile, whatever LLVM makes of their ends.
+// CHECK-LABEL: func.func private @ac_contract_5(
+// CHECK: %[[PLACE:.*]] = memref.load %[[PLACES:.*]][%{{.*}}] : memref<?xindex
+// CHECK: memref.load %{{.*}}[%{{.*}}, %[[PLACE]], %{{.*}}] : memref<?x?x?xf32
+// CHECK: %[[OLD:.*]] = vector.load %{{.*}}[%{{.*}}, %[[OUT:[0-9]+]],
+// CHECK: %[[NEW:.*]] = vector.fma %{{.*}}, %{{.*}}, %[[OLD]] : vector<8xf32>
+// CHECK: vector.store %[[NEW]], %{{.*}}[%{{.*}}, %[[OUT]],
+// CHECK-NOT: arith.addf
 }

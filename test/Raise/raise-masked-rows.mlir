@@ -57,11 +57,24 @@ func.func @softmax_over_rows_stays_outside(%x: tensor<?x8xf32>, %w: tensor<8x4xf
 
 // Rows that a Where does not take, whatever it takes instead.
 // CHECK-LABEL: func @learner_in_a_where
-// CHECK: %[[ROWS:.*]] = ac.masked_rows %arg2 : tensor<?x1xi1> rows(%arg0 : tensor<?x8xf32>)
-// CHECK: onnx.Where(%arg2, %[[ROWS]], %arg0)
+// CHECK: %[[ROWS:.*]] = ac.masked_rows %arg2 : tensor<?x1xi1> rows(%arg0 : tensor<?x8xf32>) otherwise(%arg0 : tensor<?x8xf32>)
+// CHECK-NOT: onnx.Where
+// CHECK: return %[[ROWS]]
 func.func @learner_in_a_where(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>, %on: tensor<?x1xi1>) -> tensor<?x8xf32> {
   %0 = "onnx.MatMul"(%x, %w) : (tensor<?x8xf32>, tensor<8x8xf32>) -> tensor<?x8xf32>
   %1 = "onnx.Where"(%on, %0, %x) : (tensor<?x1xi1>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %1 : tensor<?x8xf32>
+}
+
+// The other side; it takes the rows whose flag is not set.
+// CHECK-LABEL: func @learner_on_the_other_side
+// CHECK: %[[NOT:.*]] = onnx.Not(%arg2)
+// CHECK: %[[ROWS:.*]] = ac.masked_rows %[[NOT]] : tensor<?x1xi1> rows(%arg0 : tensor<?x8xf32>) {
+// CHECK: return %[[ROWS]]
+func.func @learner_on_the_other_side(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>, %on: tensor<?x1xi1>) -> tensor<?x8xf32> {
+  %zero = "onnx.Constant"() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
+  %0 = "onnx.MatMul"(%x, %w) : (tensor<?x8xf32>, tensor<8x8xf32>) -> tensor<?x8xf32>
+  %1 = "onnx.Where"(%on, %zero, %0) : (tensor<?x1xi1>, tensor<f32>, tensor<?x8xf32>) -> tensor<?x8xf32>
   return %1 : tensor<?x8xf32>
 }
 

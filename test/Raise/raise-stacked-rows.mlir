@@ -9,8 +9,12 @@
 // CHECK: %[[TERM1:.*]] = onnx.Mul(%{{.*}}, %[[OWN1]])
 // CHECK: %[[SUM:.*]] = onnx.Add(%[[TERM0]], %[[TERM1]])
 // CHECK: return %[[SUM]]
+// Learner n is taken where k >= n, which is k + 1 > n.
 // RAISED-LABEL: func @stack_times_mask
-// RAISED-COUNT-2: ac.masked_rows
+// RAISED: %[[LEAST:.*]] = onnx.Constant() {value = dense<-1> : tensor<i64>}
+// RAISED: onnx.Sub(%arg3, %[[LEAST]])
+// RAISED: ac.learner_chain {{.*}} rows(%arg0 : tensor<?x8xf32>) learner {
+// RAISED: } learner {
 func.func @stack_times_mask(%x: tensor<?x8xf32>, %w0: tensor<8x4xf32>, %w1: tensor<8x4xf32>, %k: tensor<?x1xi64>) -> tensor<?x4xf32> {
   %axis = "onnx.Constant"() {value = dense<-2> : tensor<1xi64>} : () -> tensor<1xi64>
   %last = "onnx.Constant"() {value = dense<-1> : tensor<1xi64>} : () -> tensor<1xi64>
@@ -35,7 +39,8 @@ func.func @stack_times_mask(%x: tensor<?x8xf32>, %w0: tensor<8x4xf32>, %w1: tens
 // CHECK: %[[KEPT:.*]] = onnx.Unsqueeze(%[[SUM]]
 // CHECK: return %[[KEPT]]
 // RAISED-LABEL: func @stack_in_a_where
-// RAISED-COUNT-2: ac.masked_rows
+// RAISED: ac.moe_dispatch {{.*}} rows(%arg0 : tensor<?x8xf32>) expert {
+// RAISED: } expert {
 func.func @stack_in_a_where(%x: tensor<?x8xf32>, %w0: tensor<8x4xf32>, %w1: tensor<8x4xf32>, %on: tensor<?x2x1xi1>) -> tensor<?x1x4xf32> {
   %axis = "onnx.Constant"() {value = dense<1> : tensor<1xi64>} : () -> tensor<1xi64>
   %zero = "onnx.Constant"() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>

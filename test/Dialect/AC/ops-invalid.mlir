@@ -143,6 +143,74 @@ func.func @contract_c5(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tens
 
 // -----
 
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c6_places(%a: tensor<1x9x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>, %places: tensor<2xi64>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c6) has rows of type 'tensor<2xi64>', expected one dimension of type index}}
+  %r = ac.contract ins(%a, %b : tensor<1x9x3xf32>, tensor<1x3x4xf32>) extras() lhs_rows(%places : tensor<2xi64>) outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c6_number(%a: tensor<1x9x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c6) has 9 rows on the left and 2 in the result}}
+  %r = ac.contract ins(%a, %b : tensor<1x9x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c7(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c7) has an order that is not a permutation of 0, 1 and 2 with columns of rhs and result last}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [], lhs_order = array<i64: 0, 1, 1>} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c7_columns(%a: tensor<1x2x3xf32>, %b: tensor<1x4x3xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c7)}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x4x3xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [], rhs_order = array<i64: 0, 2, 1>} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+func.func @gather_rows_c1(%x: tensor<9x4xf32>, %places: tensor<?xindex>, %init: tensor<?x5xf32>) -> tensor<?x5xf32> {
+  // expected-error @below {{(gather_rows_c1)}}
+  %r = ac.gather_rows %x at %places outs(%init : tensor<?x5xf32>) : tensor<9x4xf32>, tensor<?xindex> -> tensor<?x5xf32>
+  return %r : tensor<?x5xf32>
+}
+
+// -----
+
+func.func @scatter_rows_c1(%x: tensor<?x4xf32>, %places: tensor<?xi64>, %init: tensor<9x4xf32>) -> tensor<9x4xf32> {
+  // expected-error @below {{(scatter_rows_c1)}}
+  %r = ac.scatter_rows %x at %places outs(%init : tensor<9x4xf32>) : tensor<?x4xf32>, tensor<?xi64> -> tensor<9x4xf32>
+  return %r : tensor<9x4xf32>
+}
+
+// -----
+
 func.func @parallel_c1(%n: index) {
   // expected-error @below {{(parallel_c1) has a body of 0 arguments, expected two indices, the bounds of a range, and an `ac.yield` of nothing}}
   ac.parallel %n grain %n {
@@ -171,6 +239,17 @@ func.func @masked_rows_c2(%mask: tensor<?x1xf32>, %x: tensor<?x64xf32>) -> tenso
     ac.yield %row : tensor<?x64xf32>
   } -> tensor<?x32xf32>
   return %y : tensor<?x32xf32>
+}
+
+// -----
+
+func.func @masked_rows_c3(%mask: tensor<?x1xf32>, %x: tensor<?x64xf32>, %y: tensor<?x64xf16>) -> tensor<?x64xf32> {
+  // expected-error @below {{(masked_rows_c3) has rows of types 'tensor<?x64xf16>' otherwise, expected 'tensor<?x64xf32>'}}
+  %r = ac.masked_rows %mask : tensor<?x1xf32> rows(%x : tensor<?x64xf32>) otherwise(%y : tensor<?x64xf16>) {
+  ^bb0(%row: tensor<?x64xf32>):
+    ac.yield %row : tensor<?x64xf32>
+  } -> tensor<?x64xf32>
+  return %r : tensor<?x64xf32>
 }
 
 // -----

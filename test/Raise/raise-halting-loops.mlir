@@ -1,0 +1,168 @@
+// RUN: ac-opt %s --ac-raise-halting-loops --split-input-file --verify-diagnostics | FileCheck %s
+
+// Masks: where the sum is not below one, products with the mask are zero and selections give what was there.
+// CHECK-LABEL: func @masks
+// CHECK: ac.halting_loop self_masked limit(%{{.*}} : tensor<i64>) init(%arg0, %arg1 : tensor<?x4xf32>, tensor<?x1xf32>) rows [true, true]
+// CHECK-SAME: running {
+// CHECK: %[[GO:.*]] = onnx.Less
+// CHECK: ac.yield %[[GO]] : tensor<?x1xi1>
+// CHECK: } body {
+// CHECK-NEXT: ^bb0(%{{.*}}: tensor<i64>, %[[H:.*]]: tensor<?x4xf32>, %[[A:.*]]: tensor<?x1xf32>):
+// CHECK: %[[NEXT:.*]] = ac.masked_rows %{{.*}} rows(%[[H]] : tensor<?x4xf32>) otherwise(%[[H]] : tensor<?x4xf32>) {
+// CHECK: ac.yield %[[NEXT]], %{{.*}} : tensor<?x4xf32>, tensor<?x1xf32>
+// CHECK-NOT: onnx.Loop
+func.func @masks(%x: tensor<?x4xf32>, %a0: tensor<?x1xf32>, %p: tensor<?x1xf32>, %w: tensor<4x4xf32>) -> (tensor<?x4xf32>, tensor<?x1xf32>) {
+  %none = "onnx.NoValue"() : () -> none
+  %limit = "onnx.Constant"() {value = dense<9> : tensor<i64>} : () -> tensor<i64>
+  %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  %one = "onnx.Constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  %zero = "onnx.Constant"() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
+  // expected-remark @+1 {{became ac.halting_loop}}
+  %y:2 = "onnx.Loop"(%limit, %true, %x, %a0) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %h: tensor<?x4xf32>, %a: tensor<?x1xf32>):
+    %on = "onnx.Less"(%a, %one) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %h1 = ac.masked_rows %on : tensor<?x1xi1> rows(%h : tensor<?x4xf32>) otherwise(%h : tensor<?x4xf32>) {
+    ^bb0(%row: tensor<?x4xf32>):
+      %0 = "onnx.MatMul"(%row, %w) : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+      ac.yield %0 : tensor<?x4xf32>
+    } -> tensor<?x4xf32>
+    %f = "onnx.Cast"(%on) {to = 1 : i64} : (tensor<?x1xi1>) -> tensor<?x1xf32>
+    %add = "onnx.Mul"(%p, %f) : (tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %a1 = "onnx.Add"(%a, %add) : (tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %on1 = "onnx.Less"(%a1, %one) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %f1 = "onnx.Cast"(%on1) {to = 1 : i64} : (tensor<?x1xi1>) -> tensor<?x1xf32>
+    %n = "onnx.ReduceSum"(%f1, %none) {keepdims = 0 : i64} : (tensor<?x1xf32>, none) -> tensor<f32>
+    %again = "onnx.Greater"(%n, %zero) : (tensor<f32>, tensor<f32>) -> tensor<i1>
+    "onnx.Yield"(%again, %h1, %a1) : (tensor<i1>, tensor<?x4xf32>, tensor<?x1xf32>) -> ()
+  }) : (tensor<i64>, tensor<i1>, tensor<?x4xf32>, tensor<?x1xf32>) -> (tensor<?x4xf32>, tensor<?x1xf32>)
+  return %y#0, %y#1 : tensor<?x4xf32>, tensor<?x1xf32>
+}
+
+// -----
+
+// One dimension less in the mask, as rows are gathered by; no stop condition but the limit; keys for all rows are carried
+// along and computed anew where the state changed.
+// CHECK-LABEL: func @keys_for_all
+// CHECK: %[[KEYS:.*]] = onnx.MatMul(%arg0, %arg3)
+// CHECK: ac.halting_loop self_masked limit({{.*}}) init(%arg0, %arg1, %[[KEYS]] : tensor<?x4xf32>, tensor<?xf32>, tensor<?x4xf32>) rows [true, true, true]
+// CHECK: body {
+// CHECK-NEXT: ^bb0(%{{.*}}: tensor<i64>, %[[H:.*]]: tensor<?x4xf32>, %{{.*}}: tensor<?xf32>, %[[OLD:.*]]: tensor<?x4xf32>):
+// CHECK: onnx.Transpose(%[[OLD]])
+// CHECK: %[[NEXT:.*]] = ac.masked_rows
+// CHECK: %[[NEW:.*]] = ac.masked_rows {{.*}} rows(%[[NEXT]] : tensor<?x4xf32>) otherwise(%[[OLD]] : tensor<?x4xf32>)
+// CHECK: ac.yield %[[NEXT]], %{{.*}}, %[[NEW]]
+func.func @keys_for_all(%x: tensor<?x4xf32>, %a0: tensor<?xf32>, %p: tensor<?xf32>, %wk: tensor<4x4xf32>) -> tensor<?x4xf32> {
+  %limit = "onnx.Constant"() {value = dense<9> : tensor<i64>} : () -> tensor<i64>
+  %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  // expected-remark @+1 {{became ac.halting_loop}}
+  %y:2 = "onnx.Loop"(%limit, %true, %x, %a0) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %h: tensor<?x4xf32>, %a: tensor<?xf32>):
+    %one = "onnx.Constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+    %last = "onnx.Constant"() {value = dense<1> : tensor<1xi64>} : () -> tensor<1xi64>
+    %off = "onnx.GreaterOrEqual"(%a, %one) : (tensor<?xf32>, tensor<f32>) -> tensor<?xi1>
+    %on = "onnx.Not"(%off) : (tensor<?xi1>) -> tensor<?xi1>
+    %column = "onnx.Unsqueeze"(%on, %last) : (tensor<?xi1>, tensor<1xi64>) -> tensor<?x1xi1>
+    %keys = "onnx.MatMul"(%h, %wk) : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    %t = "onnx.Transpose"(%keys) {perm = array<i64: 1, 0>} : (tensor<?x4xf32>) -> tensor<4x?xf32>
+    %h1 = ac.masked_rows %column : tensor<?x1xi1> rows(%h : tensor<?x4xf32>) otherwise(%h : tensor<?x4xf32>) {
+    ^bb0(%row: tensor<?x4xf32>):
+      %0 = "onnx.MatMul"(%row, %t) : (tensor<?x4xf32>, tensor<4x?xf32>) -> tensor<?x?xf32>
+      %1 = "onnx.MatMul"(%0, %h) : (tensor<?x?xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+      ac.yield %1 : tensor<?x4xf32>
+    } -> tensor<?x4xf32>
+    %sum = "onnx.Add"(%a, %p) : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+    %a1 = "onnx.Where"(%off, %a, %sum) : (tensor<?xi1>, tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+    "onnx.Yield"(%go, %h1, %a1) : (tensor<i1>, tensor<?x4xf32>, tensor<?xf32>) -> ()
+  }) : (tensor<i64>, tensor<i1>, tensor<?x4xf32>, tensor<?xf32>) -> (tensor<?x4xf32>, tensor<?xf32>)
+  return %y#0 : tensor<?x4xf32>
+}
+
+// -----
+
+// A loop that ends when the mean of the sums has reached one.
+// CHECK-LABEL: func @other_condition
+// CHECK: onnx.Loop
+func.func @other_condition(%x: tensor<?x1xf32>, %p: tensor<?x1xf32>) -> tensor<?x1xf32> {
+  %none = "onnx.NoValue"() : () -> none
+  %limit = "onnx.Constant"() {value = dense<9> : tensor<i64>} : () -> tensor<i64>
+  %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  %one = "onnx.Constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  // expected-remark @+1 {{loop not raised to a halting loop: it ends by another condition than that no row runs}}
+  %y = "onnx.Loop"(%limit, %true, %x) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %a: tensor<?x1xf32>):
+    %on = "onnx.Less"(%a, %one) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %sum = "onnx.Add"(%a, %p) : (tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %a1 = "onnx.Where"(%on, %sum, %a) : (tensor<?x1xi1>, tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %n = "onnx.ReduceMean"(%a1, %none) {keepdims = 0 : i64} : (tensor<?x1xf32>, none) -> tensor<f32>
+    %again = "onnx.Less"(%n, %one) : (tensor<f32>, tensor<f32>) -> tensor<i1>
+    "onnx.Yield"(%again, %a1) : (tensor<i1>, tensor<?x1xf32>) -> ()
+  }) : (tensor<i64>, tensor<i1>, tensor<?x1xf32>) -> tensor<?x1xf32>
+  return %y : tensor<?x1xf32>
+}
+
+// -----
+
+// The state is halved in rows that have halted, too.
+// CHECK-LABEL: func @goes_on_changing
+// CHECK: onnx.Loop
+func.func @goes_on_changing(%x: tensor<?x4xf32>, %a0: tensor<?x1xf32>, %p: tensor<?x1xf32>) -> tensor<?x4xf32> {
+  %limit = "onnx.Constant"() {value = dense<9> : tensor<i64>} : () -> tensor<i64>
+  %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  %one = "onnx.Constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  %half = "onnx.Constant"() {value = dense<0.5> : tensor<f32>} : () -> tensor<f32>
+  // expected-remark @+1 {{loop not raised to a halting loop: no comparison of carried values leaves all that it carries as it is for a row that halts}}
+  %y:2 = "onnx.Loop"(%limit, %true, %x, %a0) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %h: tensor<?x4xf32>, %a: tensor<?x1xf32>):
+    %on = "onnx.Less"(%a, %one) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %h1 = "onnx.Mul"(%h, %half) : (tensor<?x4xf32>, tensor<f32>) -> tensor<?x4xf32>
+    %sum = "onnx.Add"(%a, %p) : (tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %a1 = "onnx.Where"(%on, %sum, %a) : (tensor<?x1xi1>, tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    "onnx.Yield"(%go, %h1, %a1) : (tensor<i1>, tensor<?x4xf32>, tensor<?x1xf32>) -> ()
+  }) : (tensor<i64>, tensor<i1>, tensor<?x4xf32>, tensor<?x1xf32>) -> (tensor<?x4xf32>, tensor<?x1xf32>)
+  return %y#0 : tensor<?x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func @stacked_outputs
+// CHECK: onnx.Loop
+func.func @stacked_outputs(%x: tensor<?x1xf32>, %p: tensor<?x1xf32>) -> tensor<?x?x1xf32> {
+  %limit = "onnx.Constant"() {value = dense<9> : tensor<i64>} : () -> tensor<i64>
+  %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  %one = "onnx.Constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  // expected-remark @+1 {{loop not raised to a halting loop: it stacks a value of each iteration}}
+  %y:2 = "onnx.Loop"(%limit, %true, %x) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %a: tensor<?x1xf32>):
+    %on = "onnx.Less"(%a, %one) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %sum = "onnx.Add"(%a, %p) : (tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %a1 = "onnx.Where"(%on, %sum, %a) : (tensor<?x1xi1>, tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    "onnx.Yield"(%go, %a1, %a1) : (tensor<i1>, tensor<?x1xf32>, tensor<?x1xf32>) -> ()
+  }) : (tensor<i64>, tensor<i1>, tensor<?x1xf32>) -> (tensor<?x1xf32>, tensor<?x?x1xf32>)
+  return %y#1 : tensor<?x?x1xf32>
+}
+
+// -----
+
+// The loop counts one iteration where no row runs at first; `ac.halting_loop` has none.
+// CHECK-LABEL: func @counted_iterations
+// CHECK: onnx.Loop
+func.func @counted_iterations(%x: tensor<?x1xf32>, %p: tensor<?x1xf32>) -> (tensor<?x1xf32>, tensor<f32>) {
+  %none = "onnx.NoValue"() : () -> none
+  %limit = "onnx.Constant"() {value = dense<9> : tensor<i64>} : () -> tensor<i64>
+  %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  %one = "onnx.Constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  // expected-remark @+1 {{loop not raised to a halting loop: a value without rows, which changes even if no row runs, is used behind it}}
+  %y:2 = "onnx.Loop"(%limit, %true, %x, %one) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %a: tensor<?x1xf32>, %c: tensor<f32>):
+    %on = "onnx.Less"(%a, %one) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %sum = "onnx.Add"(%a, %p) : (tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %a1 = "onnx.Where"(%on, %sum, %a) : (tensor<?x1xi1>, tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %c1 = "onnx.Add"(%c, %one) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+    %on1 = "onnx.Less"(%a1, %one) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %f1 = "onnx.Cast"(%on1) {to = 7 : i64} : (tensor<?x1xi1>) -> tensor<?x1xi64>
+    %n = "onnx.ReduceMax"(%f1, %none) {keepdims = 0 : i64} : (tensor<?x1xi64>, none) -> tensor<i64>
+    %again = "onnx.Cast"(%n) {to = 9 : i64} : (tensor<i64>) -> tensor<i1>
+    "onnx.Yield"(%again, %a1, %c1) : (tensor<i1>, tensor<?x1xf32>, tensor<f32>) -> ()
+  }) : (tensor<i64>, tensor<i1>, tensor<?x1xf32>, tensor<f32>) -> (tensor<?x1xf32>, tensor<f32>)
+  return %y#0, %y#1 : tensor<?x1xf32>, tensor<f32>
+}
