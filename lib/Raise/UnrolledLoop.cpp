@@ -17,13 +17,6 @@ bool areAlike(Operation *a, Operation *b) {
          a->getNumOperands() == b->getNumOperands() && a->getResultTypes() == b->getResultTypes();
 }
 
-bool isProduct(Operation *op) {
-  static const llvm::StringSet<> products = {"MatMul",        "Gemm",          "Conv",        "ConvTranspose",
-                                             "MatMulInteger", "QLinearMatMul", "QLinearConv", "ConvInteger",
-                                             "MatMulNBits",   "Einsum"};
-  return products.contains(operatorOf(op));
-}
-
 static bool isConstant(Value value) { return operatorOf(value) == "Constant"; }
 
 /// What reads `value`, seen through Identity, in the order of the block.

@@ -23,8 +23,6 @@ namespace mlir::ac {
 
 /// Whether two operations do the same, operands aside.
 bool areAlike(Operation *a, Operation *b);
-/// Whether `op` multiplies by a weight, if it has one.
-bool isProduct(Operation *op);
 
 class UnrolledLoop {
 public:

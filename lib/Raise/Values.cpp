@@ -35,6 +35,14 @@ bool hasOneElement(Value value) {
   return type && type.hasStaticShape() && type.getNumElements() == 1;
 }
 
+bool isProduct(Operation *op) {
+  static const llvm::StringSet<> names = {
+      "MatMul", "Gemm",        "Conv",        "ConvTranspose", "MatMulInteger", "ConvInteger",         "QLinearMatMul",
+      "LSTM",   "QLinearConv", "MatMulNBits", "Attention",     "Einsum",        "GroupQueryAttention", "MoE",
+      "GRU",    "RNN",         "FusedMatMul", "QMoE",          "DeformConv",    "MultiHeadAttention"};
+  return names.contains(operatorOf(op));
+}
+
 static ElementsAttr constantOf(Value value) {
   Operation *op = value.getDefiningOp();
   return op && operatorOf(op) == "Constant" ? op->getAttrOfType<ElementsAttr>("value") : ElementsAttr();

@@ -2,6 +2,7 @@
 // Written by build_tools/update_pipeline_tests.py.
 
 // CHECK:builtin.module(
+// CHECK-NEXT:  ac-raise-unrolled-loops,
 // CHECK-NEXT:  ac-raise-exits{dense=false},
 // CHECK-NEXT:  ac-raise-skips{dense=false},
 // CHECK-NEXT:  ac-raise-moe-operator,
