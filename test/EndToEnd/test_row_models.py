@@ -232,3 +232,28 @@ def test_threshold_of_a_mask(accordion, tmp_path):
     for threshold in (-100, 0.1, 100):
         (y,) = model({"x": x}, **{".value": threshold})
         assert np.allclose(y, np.where(mean > threshold, work(x), x), atol=1e-5)
+
+
+@pytest.mark.parametrize("limit", ["", "limit"])
+def test_halting_without_a_limit(accordion, tmp_path, limit):
+    """A loop that ends by its rows alone, or whose limit is an input; what is told of it is of the steps that it made."""
+    rng, g, s = seeded("without"), Graph(), Graph("step_")
+    work = Work(rng)
+    go = s("Less", "a", THRESHOLD)
+    s("Where", go, work.graph(s, "h"), "h", outputs="h_after")
+    s("Add", "a", s("Mul", s("Cast", go, to=FLOAT), 0.25), outputs="a_after")
+    s("Greater", s("ReduceSum", s("Cast", s("Less", "a_after", THRESHOLD), to=INT64), keepdims=0), 0, outputs="again")
+    state = [("h", FLOAT, ["n", WIDTH]), ("a", FLOAT, ["n", 1])]
+    after = [("again", BOOL, []), *((f"{name}_after", kind, dims) for name, kind, dims in state)]
+    body = graph_of(s, "step", [("i", INT64, []), ("go", BOOL, []), *state], after)
+    g("Loop", limit, np.array(True), "x", "start", outputs=["y", "mass"], body=body)
+    inputs = {"x": (FLOAT, ["n", WIDTH]), "start": (FLOAT, ["n", 1])} | ({limit: (INT64, [])} if limit else {})
+    model = Model(accordion, tmp_path, finish(g, inputs, {"y": (FLOAT, ["n", WIDTH]), "mass": (FLOAT, ["n", 1])}))
+    assert model.kinds == {"halting_loop"}
+    feeds = {"x": rng.standard_normal((5, WIDTH)).astype(np.float32), "start": np.float32([[0], [0.5], [2], [0], [0.25]])}
+    for most in (2**63 - 1, 2, 0) if limit else (2**63 - 1,):
+        feeds |= {limit: np.array(most)} if limit else {}
+        model.check(feeds)
+        (counters,) = model.session.stats()["sites"].values()
+        steps = np.minimum([3, 1, 0, 3, 2], most)
+        assert list(counters) == [5 * steps.max(), steps.sum()]
