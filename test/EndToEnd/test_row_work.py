@@ -232,9 +232,10 @@ class Halting:
         col, state = "tensor<?x1xf32>", f"{f.kind}, tensor<?x1xf32>, tensor<?xf32>, tensor<i64>"
         arguments = f"^bb0(%i: tensor<i64>, %h: {f.kind}, %a: {col}, %s: tensor<?xf32>, %c: tensor<i64>):"
         go = f"%go = onnx.Less(%a, %one) : ({col}, tensor<f32>) -> tensor<?x1xi1>"
-        work = f"ac.learner_chain %k : tensor<?x1xi64> rows(%h : {f.kind}) residual(%h : {f.kind}) {f.region(2, word='learner')}"
+        rows = f"rows(%h : {f.kind})"
+        work = f"ac.learner_chain %k : tensor<?x1xi64> {rows} residual(%h : {f.kind}) {f.region(2, word='learner')}"
         if form == "self_masked":
-            work = f"ac.masked_rows %go : tensor<?x1xi1> rows(%h : {f.kind}) otherwise(%h : {f.kind}) {f.region(2)}"
+            work = f"ac.masked_rows %go : tensor<?x1xi1> {rows} otherwise(%h : {f.kind}) {f.region(2)}"
         text = f"""
     %one = onnx.Constant() {{value = dense<1.0> : tensor<f32>}} : () -> tensor<f32>
     %zero = onnx.Constant() {{value = dense<0> : tensor<i64>}} : () -> tensor<i64>
