@@ -16,7 +16,11 @@
 // reductions of leading dimensions): the last parallel dimension is contiguous, and LLVM vectorises along it.
 //
 //===----------------------------------------------------------------------===//
+#include "Kernels/FlattenedLoop.h"
+#include "Kernels/LoopGuards.h"
 #include "Kernels/Passes.h"
+#include "Kernels/TransposeLoops.h"
+#include "Support/TargetInfo.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 
@@ -30,19 +34,26 @@ namespace {
 constexpr int64_t kSerialIterations = 2048;
 /// Iterations a range should hold.
 constexpr int64_t kGrainIterations = 8192;
+/// Columns that a range should hold where rows are summed along them: a few cache lines of each row.
+constexpr int64_t kGrainColumns = 128;
 /// A reduction of at most this many steps is accumulated in memory along the last parallel dimension.
 constexpr int64_t kShortReduction = 32;
 
 class LoopEmitter {
 public:
-  explicit LoopEmitter(linalg::LinalgOp op) : op(op), b(op.getLoc(), op) {}
+  LoopEmitter(linalg::LinalgOp op, const TargetInfo &target) : op(op), b(op.getLoc(), op), hasMasks(target.hasMasks) {}
   void emit();
 
 private:
   Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
   void findOrder();
+  /// A lone parallel dimension that is the contiguous one: its loop goes inside the reductions.
+  bool sharesColumns() { return shared.size() == 1 && parallelTail.empty() && !inRegisters && !reductions.empty(); }
   void emitRange(Value begin, Value end);
   void emitSerial(ArrayRef<unsigned> dims, llvm::function_ref<void()> body);
+  void emitInnermost(unsigned dim, llvm::function_ref<void()> body);
+  void emitLoop(unsigned dim, Value begin, Value end, llvm::function_ref<void()> body);
+  void foldTail(scf::ForOp loop);
   void hoistInvariants(scf::ForOp loop);
   SmallVector<Value> operandIndices(OpOperand &operand);
   SmallVector<Value> emitBody(ValueRange accumulators);
@@ -51,14 +62,17 @@ private:
 
   linalg::LinalgOp op;
   ImplicitLocOpBuilder b;
-  SmallVector<Value> sizes;           // by loop dimension
+  bool hasMasks;
+  SmallVector<Value> sizes; // by loop dimension
   SmallVector<int64_t> staticSizes;
   SmallVector<Value> position;        // by loop dimension, as loops are opened
   SmallVector<unsigned> shared;       // dimensions flattened and split between threads
   SmallVector<unsigned> parallelTail; // the last parallel dimension, unless it is shared
   SmallVector<unsigned> reductions;
   bool inRegisters = false;
-  bool mayBeEmpty = false; // a loop may be entered whose inner loops have no iteration
+  const LoopGuards *guards = nullptr;        // of the innermost loop
+  bool innerHold = false, outerHold = false; // where the body is emitted for positions at which they hold
+  bool mayBeEmpty = false;                   // a loop may be entered whose inner loops have no iteration
 };
 
 void LoopEmitter::findOrder() {
@@ -72,8 +86,8 @@ void LoopEmitter::findOrder() {
                         : reductionSize * staticSizes[dim];
   bool lastIsReduction = !reductions.empty() && (parallel.empty() || reductions.back() > parallel.back());
   bool narrow = !parallel.empty() && staticSizes[parallel.back()] >= 0 && staticSizes[parallel.back()] < 8;
-  inRegisters = !reductions.empty() && lastIsReduction &&
-                (parallel.empty() || reductionSize > kShortReduction || narrow);
+  inRegisters =
+      !reductions.empty() && lastIsReduction && (parallel.empty() || reductionSize > kShortReduction || narrow);
   shared = parallel;
   // The last parallel dimension is the vector one, unless registers leave the reduction innermost.
   if (!inRegisters && parallel.size() > 1)
@@ -83,18 +97,74 @@ void LoopEmitter::findOrder() {
 void LoopEmitter::emitSerial(ArrayRef<unsigned> dims, llvm::function_ref<void()> body) {
   if (dims.empty())
     return body();
-  auto loop = scf::ForOp::create(b, index(0), sizes[dims.front()], index(1));
+  if (dims.size() == 1)
+    return emitInnermost(dims.front(), body);
+  emitLoop(dims.front(), index(0), sizes[dims.front()], [&] { emitSerial(dims.drop_front(), body); });
+}
+
+/// The part of a row that is inside is seldom a number of whole vectors, and often short: what is left takes longer
+/// element by element than all of the vectors before. LLVM makes it a last vector under a mask if told to. Not where
+/// elements are read a stride apart: those it would read one by one.
+void LoopEmitter::foldTail(scf::ForOp loop) {
+  if (!hasMasks)
+    return;
+  MLIRContext *context = loop.getContext();
+  BoolAttr no = BoolAttr::get(context, false), yes = BoolAttr::get(context, true);
+  auto vectorize = LLVM::LoopVectorizeAttr::get(context, no, yes, {}, {}, {}, {}, {});
+  loop->setAttr("loop_annotation", LLVM::LoopAnnotationAttr::get(context, {}, vectorize, {}, {}, {}, {}, {}, {}, {}, {},
+                                                                 {}, {}, {}, {}, {}));
+}
+
+void LoopEmitter::emitLoop(unsigned dim, Value begin, Value end, llvm::function_ref<void()> body) {
+  auto loop = scf::ForOp::create(b, begin, end, index(1));
+  if (guards && innerHold && guards->isContiguous())
+    foldTail(loop);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(loop.getBody()->getTerminator());
-  position[dims.front()] = loop.getInductionVar();
-  emitSerial(dims.drop_front(), body);
+  position[dim] = loop.getInductionVar();
+  body();
   hoistInvariants(loop);
+}
+
+/// The innermost loop, split where it enters and leaves the interval in which all bounds checks hold: between the two
+/// there is nothing to check, and the loop is one over contiguous memory. What lies before and behind is one loop.
+void LoopEmitter::emitInnermost(unsigned dim, llvm::function_ref<void()> body) {
+  LoopGuards found(op, dim);
+  if (!found.splitsLoop())
+    return emitLoop(dim, index(0), sizes[dim], body);
+  guards = &found;
+  Value size = sizes[dim];
+  position[dim] = index(0);
+  auto [low, high] = found.interval(b, position, index(0), size);
+  innerHold = true;
+  if (found.hasOuter()) {
+    // Most rows have no padding above or below.
+    auto choice = scf::IfOp::create(b, found.outerHold(b, position), /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    for (bool holds : {true, false}) {
+      outerHold = holds;
+      b.setInsertionPointToStart(holds ? choice.thenBlock() : choice.elseBlock());
+      emitLoop(dim, low, high, body);
+    }
+  } else {
+    emitLoop(dim, low, high, body);
+  }
+  innerHold = outerHold = false;
+  Value middle = b.createOrFold<arith::SubIOp>(high, low);
+  auto loop = scf::ForOp::create(b, index(0), b.createOrFold<arith::SubIOp>(size, middle), index(1));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(loop.getBody()->getTerminator());
+  Value before = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, loop.getInductionVar(), low);
+  Value skip = arith::SelectOp::create(b, before, index(0), middle);
+  position[dim] = arith::AddIOp::create(b, loop.getInductionVar(), skip);
+  body();
+  guards = nullptr;
 }
 
 /// Moves what does not depend on a loop in front of it, and so leaves a contiguous innermost loop where rows are looked
 /// up. Other than LLVM, we know that what is stored is not what is loaded here: bufferization lets an operand share the
-/// destination's buffer only if both are visited in the same order, which an invariant load is not. Where a dimension is
-/// empty no loop is entered at all (see `emit`), so that each load would have happened.
+/// destination's buffer only if both are visited in the same order, which an invariant load is not. Where a dimension
+/// is empty no loop is entered at all (see `emit`), so that each load would have happened.
 void LoopEmitter::hoistInvariants(scf::ForOp loop) {
   for (Operation &inner : llvm::make_early_inc_range(loop.getBody()->without_terminator())) {
     auto load = dyn_cast<memref::LoadOp>(inner);
@@ -138,6 +208,10 @@ SmallVector<Value> LoopEmitter::emitBody(ValueRange accumulators) {
   for (Operation &inner : body->without_terminator()) {
     if (auto where = dyn_cast<linalg::IndexOp>(inner)) {
       mapping.map(where.getResult(), position[where.getDim()]);
+      continue;
+    }
+    if (guards && ((innerHold && guards->isInner(&inner)) || (outerHold && guards->isOuter(&inner)))) {
+      mapping.map(inner.getResult(0), arith::ConstantOp::create(b, b.getBoolAttr(true)).getResult());
       continue;
     }
     b.clone(inner, mapping);
@@ -203,8 +277,7 @@ void LoopEmitter::emitRange(Value begin, Value end) {
   auto inner = [&] { inRegisters ? emitInRegisters() : emitInMemory(); };
   if (shared.empty())
     return inner();
-  // A lone shared dimension may be the contiguous one: then its loop goes inside the reductions.
-  if (shared.size() == 1 && parallelTail.empty() && !inRegisters && !reductions.empty()) {
+  if (sharesColumns()) {
     emitSerial(reductions, [&] {
       auto loop = scf::ForOp::create(b, begin, end, index(1));
       OpBuilder::InsertionGuard guard(b);
@@ -217,33 +290,14 @@ void LoopEmitter::emitRange(Value begin, Value end) {
     });
     return;
   }
-  // The place in each dimension is worked out where the range begins and then counted on: a division for each row costs
-  // more than a short row.
-  SmallVector<Value> places;
-  Value rest = begin;
-  for (unsigned dim : llvm::reverse(ArrayRef<unsigned>(shared).drop_front())) {
-    places.push_back(arith::RemUIOp::create(b, rest, sizes[dim]));
-    rest = arith::DivUIOp::create(b, rest, sizes[dim]);
-  }
-  places.push_back(rest);
-  auto loop = scf::ForOp::create(b, begin, end, index(1), places);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToEnd(loop.getBody());
-  for (auto [dim, place] : llvm::zip_equal(llvm::reverse(shared), loop.getRegionIterArgs()))
-    position[dim] = place;
-  inner();
-  Value carry = index(1);
-  SmallVector<Value> next;
-  for (unsigned dim : llvm::reverse(shared)) {
-    Value place = arith::AddIOp::create(b, position[dim], carry);
-    if (dim != shared.front()) {
-      Value wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, place, sizes[dim]);
-      place = arith::SelectOp::create(b, wraps, index(0), place);
-      carry = arith::SelectOp::create(b, wraps, index(1), index(0));
-    }
-    next.push_back(place);
-  }
-  scf::YieldOp::create(b, next);
+  SmallVector<Value> sharedSizes;
+  for (unsigned dim : shared)
+    sharedSizes.push_back(sizes[dim]);
+  emitFlattenedLoop(b, sharedSizes, begin, end, [&](ValueRange places) {
+    for (auto [dim, place] : llvm::zip_equal(shared, places))
+      position[dim] = place;
+    inner();
+  });
 }
 
 void LoopEmitter::emit() {
@@ -274,10 +328,13 @@ void LoopEmitter::emit() {
     Value empty = b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, innerWork, index(0));
     count = b.createOrFold<arith::SelectOp>(empty, index(0), count);
   }
-  if (shared.empty() || (isStatic && total <= kSerialIterations))
+  // Rows that other threads share already are not split any further.
+  if (shared.empty() || (isStatic && total <= kSerialIterations) || op->getParentOfType<ParallelOp>())
     return emitRange(index(0), count);
   Value work = b.createOrFold<arith::MaxSIOp>(innerWork, index(1));
   Value grain = b.createOrFold<arith::CeilDivSIOp>(index(kGrainIterations), work);
+  if (sharesColumns())
+    grain = b.createOrFold<arith::MaxSIOp>(grain, index(kGrainColumns));
   auto parallel = ParallelOp::create(b, count, grain);
   b.setInsertionPoint(parallel.getBody().front().getTerminator());
   emitRange(parallel.getBegin(), parallel.getEnd());
@@ -342,6 +399,7 @@ linalg::LinalgOp mergeDimensions(RewriterBase &rewriter, linalg::LinalgOp op) {
 struct EmitLoops : impl::EmitLoopsBase<EmitLoops> {
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
+    TargetInfo target = TargetInfo::of(getOperation());
     SmallVector<memref::CopyOp> copies;
     getOperation().walk([&](memref::CopyOp op) { copies.push_back(op); });
     for (memref::CopyOp op : copies) {
@@ -367,7 +425,8 @@ struct EmitLoops : impl::EmitLoopsBase<EmitLoops> {
       // Nothing is done for a dimension that is known to be empty, and it cannot be merged with others.
       if (!llvm::is_contained(op.getStaticLoopRanges(), 0)) {
         op = mergeDimensions(rewriter, op);
-        LoopEmitter(op).emit();
+        if (!emitTranspose(op, target))
+          LoopEmitter(op, target).emit();
       }
       rewriter.eraseOp(op);
     }

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// On tensors, run by the kernels stage: fold-transposes to prepack-weights. On buffers, run by the codegen stage:
-// emit-contractions, emit-row-moves and emit-loops.
+// On tensors, run by the kernels stage: fold-transposes to pack-columns. On buffers: fuse-rows, run by the bufferize stage,
+// and emit-contractions, emit-row-moves and emit-loops, run by the codegen stage.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KERNELS_PASSES
@@ -53,6 +53,16 @@ def FuseRowMoves : Pass<"ac-fuse-row-moves", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def FlushDenormals : Pass<"ac-flush-denormals", "::mlir::ModuleOp"> {
+  let summary = "Replace denormal weights of matrix products by zero";
+  let description = [{
+    Constant operands of an `ac.contract` below the smallest normal number become zero: they do not change a sum unless
+    all else in it is as small, and many processors take a hundred times as long to multiply them. Other users of the
+    constant, and what is computed at run time, keep their denormals.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect"];
+}
+
 def PrepackWeights : Pass<"ac-prepack-weights", "::mlir::ModuleOp"> {
   let summary = "Lay constant right-hand sides of matrix products out in panels";
   let description = [{
@@ -60,6 +70,31 @@ def PrepackWeights : Pass<"ac-prepack-weights", "::mlir::ModuleOp"> {
     the target. The microkernel then reads it as one stream. Matrices used otherwise as well keep their first layout too.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect"];
+}
+
+def PackColumns : Pass<"ac-pack-columns", "::mlir::ModuleOp"> {
+  let summary = "Copy the right-hand sides of wide products into panels";
+  let description = [{
+    An `ac.contract` with at least 32 rows whose rhs is computed at run time, such as a convolution's, is multiplied a
+    group of columns at a time: they are copied to `[b, panels, k, lanes]`, as `ac-prepack-weights` does to constants, and
+    stay in the second-level cache until they have been used. Leaves products alone whose rows or depth are not known
+    while compiling, and those whose rhs is small.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def FuseRows : Pass<"ac-fuse-rows", "::mlir::func::FuncOp"> {
+  let summary = "Run chains of reductions and elementwise operations row by row";
+  let description = [{
+    Neighbouring `linalg.generic`s on buffers of which at least one reduces the trailing dimensions, such as the parts of a
+    softmax or of a normalisation, become one `ac.parallel` over the leading dimensions that does all of them for a row
+    while it is in the cache. What one of them writes, others may only touch in the same row. Leaves chains alone that
+    have fewer than four rows.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
 
 def EmitContractions : Pass<"ac-emit-contractions", "::mlir::ModuleOp"> {
@@ -90,12 +125,14 @@ def EmitLoops : Pass<"ac-emit-loops", "::mlir::ModuleOp"> {
   let description = [{
     Each `linalg` operation and `memref.copy` on buffers becomes an `ac.parallel` around loops whose innermost one runs
     along contiguous memory where there is such a dimension, ready for LLVM's vectoriser. Dimensions that all operands
-    walk together are merged. Small static nests stay serial. Dimensions that are reduced are never split between
+    walk together are merged, loops are split where comparisons of an index with a size change their answer, and
+    transposes are done in square tiles. Small static nests stay serial. Dimensions that are reduced are never split between
     threads, so results do not depend on their number.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-                           "::mlir::linalg::LinalgDialect"];
+                           "::mlir::linalg::LinalgDialect", "::mlir::vector::VectorDialect",
+                           "::mlir::LLVM::LLVMDialect"];
 }
 
 #endif // KERNELS_PASSES

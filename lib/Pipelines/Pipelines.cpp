@@ -30,8 +30,13 @@ static void addCleanup(OpPassManager &pm) {
 }
 
 void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
+  // First: the others are to see the body of a loop once, not every step of it.
+  pm.addPass(createRaiseUnrolledLoops());
   pm.addPass(createRaiseExits());
   pm.addPass(createRaiseSkips());
+  pm.addPass(createRaiseMoeOperator());
+  pm.addPass(createRaiseGatheredWeights());
+  pm.addPass(createRaiseBatchedExperts());
   pm.addPass(createRaiseStackedRows());
   pm.addPass(createRaiseGatheredRows());
   pm.addPass(createRaiseMaskedRows());
@@ -62,7 +67,9 @@ void mlir::ac::buildKernelsPipeline(OpPassManager &pm) {
   pm.addPass(createFuseEpilogues());
   // Behind a gather or in front of a scatter there is only the product by now.
   pm.addPass(createFuseRowMoves());
+  pm.addPass(createFlushDenormals());
   pm.addPass(createPrepackWeights());
+  pm.addPass(createPackColumns());
   addCleanup(pm);
 }
 
@@ -81,6 +88,8 @@ void mlir::ac::buildBufferizePipeline(OpPassManager &pm) {
   bufferization::buildBufferDeallocationPipeline(pm, deallocation);
   pm.addPass(createConvertBufferizationToMemRefPass());
   addCleanup(pm);
+  // While every buffer still has memory of its own.
+  pm.addNestedPass<func::FuncOp>(createFuseRows());
   // Deallocations stand at the end of blocks so far; memory that is given back after its last use is still in the cache
   // when the next buffer takes it.
   pm.addNestedPass<func::FuncOp>(bufferization::createOptimizeAllocationLivenessPass());

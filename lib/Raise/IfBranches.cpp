@@ -12,14 +12,6 @@
 
 namespace mlir::ac {
 
-bool isProduct(Operation *op) {
-  static const llvm::StringSet<> names = {
-      "MatMul", "Gemm",        "Conv",        "ConvTranspose", "MatMulInteger", "ConvInteger",         "QLinearMatMul",
-      "LSTM",   "QLinearConv", "MatMulNBits", "Attention",     "Einsum",        "GroupQueryAttention", "MoE",
-      "GRU",    "RNN",         "FusedMatMul", "QMoE",          "DeformConv",    "MultiHeadAttention"};
-  return names.contains(operatorOf(op));
-}
-
 unsigned numProducts(Region &region) {
   unsigned count = 0;
   region.walk([&](Operation *op) { count += isProduct(op); });

@@ -14,8 +14,6 @@ namespace mlir::ac {
 
 /// Matrix products and the like in a region, nested ones included.
 unsigned numProducts(Region &region);
-/// Whether an operation is such a product.
-bool isProduct(Operation *op);
 
 /// Whether a branch gives nothing but values from outside and constants.
 bool onlyForwards(Region &branch);

@@ -25,6 +25,22 @@ def ExposeBudgets : Pass<"ac-expose-budgets", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
 
+def RaiseUnrolledLoops : Pass<"ac-raise-unrolled-loops", "::mlir::ModuleOp"> {
+  let summary = "Roll up loops whose steps share their weights and were written out one after another";
+  let description = [{
+    Exporters trace a Python loop over one layer into as many copies of it as there were steps. Copies are found by a
+    product whose weight recurs, and by following what feeds it and what reads it in all steps at once; names and the order
+    in the file do not matter. They become an `onnx.Loop` with a constant trip count and a condition that is always true.
+    What a step hands to the next is carried, constants that differ from step to step are affine in the iteration number
+    or gathered by it, results of all steps that are concatenated become a stacked output. The last steps may lack what
+    nothing reads. Up to two steps at either end that differ from the others stay as they are.
+
+    Leaves alone fewer than three steps, steps that do not depend on one another, steps with operations of their own, and
+    steps whose results are used one by one. A remark tells for each repetition what it became or what differs.
+  }];
+  let dependentDialects = ["::mlir::onnx::ONNXDialect"];
+}
+
 def RaiseMaskedRows : Pass<"ac-raise-masked-rows", "::mlir::ModuleOp"> {
   let summary = "Find row-wise computations whose result is multiplied by a mask of rows";
   let description = [{
@@ -53,6 +69,48 @@ def RaiseGatheredRows : Pass<"ac-raise-gathered-rows", "::mlir::ModuleOp"> {
   }];
   let options = [Option<"dense", "dense", "bool", "false",
                         "Ask for the reference lowering of what is found: every row computed, then selected">];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
+def RaiseGatheredWeights : Pass<"ac-raise-gathered-weights", "::mlir::ModuleOp"> {
+  let summary = "Find experts whose matrices are gathered for each row";
+  let description = [{
+    `ReduceSum(weights[rows, K, 1] * f(x, Gather(W, ids)))`, where `ids[rows, K]` come from TopK and `f` multiplies each
+    row by a matrix of its own, becomes `ac.moe_dispatch` with one region for each matrix of `W`. The weights of a row are
+    those of its choices where they belong, and exactly zero elsewhere. The sum may also be a MatMul or an Einsum.
+
+    Leaves alone indices that are not made by TopK, rows that differ between choices, and what has users outside. A remark
+    tells for each candidate what it became or what was in the way.
+  }];
+  let options = [Option<"dense", "dense", "bool", "false",
+                        "Ask for the reference lowering of what is found: every expert for every row, then selected">];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
+def RaiseBatchedExperts : Pass<"ac-raise-batched-experts", "::mlir::ModuleOp"> {
+  let summary = "Find experts that one batched product computes for every row";
+  let description = [{
+    `ReduceSum(weights[E, rows, 1] * f(x, W))`, where `f` multiplies all rows by each matrix of `W[E, ...]` and the weights
+    can be exactly zero by how they are made, becomes `ac.moe_dispatch` with one region for each expert. Products are
+    MatMul or Einsum, and so may the sum be.
+
+    Leaves alone weights that are never zero (a softmax over all experts), and what has users outside. A remark tells for
+    each candidate what it became or what was in the way.
+  }];
+  let options = [Option<"dense", "dense", "bool", "false",
+                        "Ask for the reference lowering of what is found: every expert for every row, then selected">];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
+def RaiseMoeOperator : Pass<"ac-raise-moe-operator", "::mlir::ModuleOp"> {
+  let summary = "Write out com.microsoft.MoE and QMoE";
+  let description = [{
+    The contrib operators become `ac.route top_k` and `ac.moe_dispatch`, whose regions hold the products and the activation
+    of an expert as ordinary operations on its part of the stacked weights; those of QMoE go through `DequantizeLinear`.
+
+    Leaves alone the sparse mixer, weights of other widths than 4 and 8 bits, floats of few bits, and weights that are
+    packed for another engine. A remark tells for each operator what it became or what was in the way.
+  }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
 

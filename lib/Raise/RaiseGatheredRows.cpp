@@ -14,6 +14,7 @@
 #include "Raise/Masks.h"
 #include "Raise/Passes.h"
 #include "Raise/RowRegion.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace mlir::ac {
 #define GEN_PASS_DEF_RAISEGATHEREDROWS
@@ -92,6 +93,87 @@ std::optional<SmallVector<int64_t>> tuplesOf(Value indices, Operation *nonZero) 
   return all;
 }
 
+/// Whether no two flags along `axis` are set at once: they compare what TopK chose along that axis, all of it different,
+/// with the same number.
+bool areDistinct(Value flags, int64_t axis) {
+  // Where the number of the expert is among the dimensions, and which of them `flags` is about.
+  SmallVector<int64_t> fixed;
+  auto stepBack = [&](llvm::function_ref<int64_t(int64_t)> place) {
+    axis = place(axis);
+    for (int64_t &dim : fixed)
+      dim = place(dim);
+  };
+  Value value = flags;
+  while (Operation *op = value.getDefiningOp()) {
+    StringRef name = operatorOf(op);
+    auto type = rankedType(value);
+    if (!type)
+      return false;
+    if (name == "TopK")
+      return cast<OpResult>(value).getResultNumber() == 1 && fixed.empty() &&
+             (intOf(op, "axis", -1) + type.getRank()) % type.getRank() == axis;
+    if (name == "Identity" || name == "Cast") {
+      value = op->getOperand(0);
+    } else if (name == "Transpose") {
+      auto perm = intsOf(op, "perm", ~0u);
+      stepBack([&](int64_t dim) { return perm ? (*perm)[dim] : type.getRank() - 1 - dim; });
+      value = op->getOperand(0);
+    } else if (name == "Unsqueeze" || name == "Squeeze") {
+      bool adds = name == "Unsqueeze";
+      auto axes = normalized(intsOf(op, "axes", 1), adds ? type.getRank() : rankedType(op->getOperand(0)).getRank());
+      if (!axes || (adds && llvm::is_contained(*axes, axis)))
+        return false;
+      llvm::sort(*axes);
+      if (adds)
+        llvm::erase_if(fixed, [&](int64_t dim) { return llvm::is_contained(*axes, dim); });
+      stepBack([&](int64_t dim) {
+        if (adds)
+          return dim - llvm::count_if(*axes, [&](int64_t added) { return added < dim; });
+        for (int64_t removed : *axes)
+          dim += removed <= dim;
+        return dim;
+      });
+      value = op->getOperand(0);
+    } else if (auto column = columnOf(value)) {
+      bool keeps = rankedType(column->source).getRank() == type.getRank();
+      if (keeps ? column->axis == axis : false)
+        return false;
+      if (!keeps)
+        stepBack([&](int64_t dim) { return dim + (column->axis <= dim); });
+      fixed.push_back(column->axis);
+      value = column->source;
+    } else if (name == "OneHot") {
+      int64_t own = (intOf(op, "axis", -1) + type.getRank()) % type.getRank();
+      if (own == axis || !llvm::is_contained(fixed, own))
+        return false;
+      llvm::erase(fixed, own);
+      stepBack([&](int64_t dim) { return dim - (own < dim); });
+      value = op->getOperand(0);
+    } else if (name == "Equal") {
+      // With one number, or with one in a dimension of which one was picked.
+      bool found = false;
+      for (unsigned i : {0u, 1u}) {
+        Value number = throughMoves(op->getOperand(i), /*shapes=*/true, /*casts=*/true);
+        auto numbers = rankedType(op->getOperand(i)), other = rankedType(op->getOperand(1 - i));
+        if (found || operatorOf(number) != "Constant" || !numbers || !other || other.getRank() != type.getRank())
+          continue;
+        found = true;
+        for (auto [dim, size] : llvm::enumerate(numbers.getShape())) {
+          int64_t at = type.getRank() - numbers.getRank() + dim;
+          if (size != 1 && !llvm::is_contained(fixed, at))
+            return false;
+        }
+        value = op->getOperand(1 - i);
+      }
+      if (!found)
+        return false;
+    } else {
+      return false;
+    }
+  }
+  return false;
+}
+
 class GatheredRows {
 public:
   GatheredRows(Operation *scatter, bool dense) : scatter(scatter), dense(dense), b(scatter) {}
@@ -101,7 +183,10 @@ public:
 private:
   bool match();
   Value wholeOf(Value compact);
+  Value weightsOf(Value compact);
   Value factorOf(Value compact);
+  /// Whether `flat` is the place of each choice in `[rows, slots]` laid out row by row.
+  bool isFlatPlace(Value flat, int64_t slots) const;
   Value column(Value rows);
 
   Operation *scatter;
@@ -178,30 +263,87 @@ Value GatheredRows::wholeOf(Value compact) {
   return whole;
 }
 
-/// Of a factor for each choice, `weights[row, slot]` picked at the choices, the sum for each row, [rows, 1].
-Value GatheredRows::factorOf(Value compact) {
+bool GatheredRows::isFlatPlace(Value flat, int64_t slots) const {
+  Operation *sum = flat.getDefiningOp();
+  if (!sum || operatorOf(sum) != "Add")
+    return false;
+  for (unsigned i : {0u, 1u}) {
+    auto slot = coordinatesOf(sum->getOperand(i));
+    Operation *product = sum->getOperand(1 - i).getDefiningOp();
+    if (!slot || !(*slot == Coordinates{nonZero, 1 - rowDim, false}) || !product || operatorOf(product) != "Mul")
+      continue;
+    for (unsigned j : {0u, 1u}) {
+      auto row = coordinatesOf(product->getOperand(j));
+      auto stride = knownInts(product->getOperand(1 - j));
+      if (row && *row == Coordinates{nonZero, rowDim, false} && stride == SmallVector<int64_t>{slots})
+        return true;
+    }
+  }
+  return false;
+}
+
+/// Of a factor for each choice, picked from a weight for each row and slot, these weights, laid out as the choices are.
+Value GatheredRows::weightsOf(Value compact) {
   Operation *op = throughMoves(compact, /*shapes=*/true, /*casts=*/false).getDefiningOp();
-  if (!op || operatorOf(op) != "GatherND" || intOf(op, "batch_dims", 0) != 0)
+  auto chosenType = rankedType(nonZero->getOperand(0));
+  if (!op || chosenType.getRank() != 2)
     return {};
-  Value weights = throughUnitMoves(op->getOperand(0)), chosen = nonZero->getOperand(0);
-  if (auto type = rankedType(op->getOperand(0)); type && type.getRank() != 2 && !(type.getRank() == 3 && type.getDimSize(2) == 1))
+  Value weights;
+  bool isTransposed = false;
+  if (operatorOf(op) == "GatherND" && intOf(op, "batch_dims", 0) == 0) {
+    auto source = rankedType(op->getOperand(0));
+    auto order = tuplesOf(op->getOperand(1), nonZero);
+    if (!source || (source.getRank() != 2 && !(source.getRank() == 3 && source.getDimSize(2) == 1)) || !order ||
+        order->size() != 2)
+      return {};
+    weights = throughUnitMoves(op->getOperand(0));
+    isTransposed = (*order)[0] == 1;
+  } else if (operatorOf(op) == "Gather" && intOf(op, "axis", 0) == 0) {
+    // Of a list of all, by slot + row * slots.
+    int64_t slots = chosenType.getDimSize(1 - rowDim);
+    auto list = rankedType(op->getOperand(0));
+    if (!list || list.getRank() == 0 || !isFlatPlace(op->getOperand(1), slots) ||
+        llvm::any_of(list.getShape().drop_front(), [](int64_t size) { return size != 1; }))
+      return {};
+    auto isMatrix = [&](Value value) {
+      auto type = rankedType(value);
+      return type && type.getRank() == 2 && type.getDimSize(1) == slots && slots != 1;
+    };
+    weights = op->getOperand(0);
+    while (!isMatrix(weights)) {
+      Value before = throughMoves(weights, /*shapes=*/false, /*casts=*/false);
+      static const llvm::StringSet<> moves = {"Reshape", "Flatten", "Squeeze", "Unsqueeze"};
+      if (!moves.contains(operatorOf(before)))
+        return {};
+      weights = before.getDefiningOp()->getOperand(0);
+    }
+    isTransposed = rowDim == 1;
+  }
+  auto type = weights ? rankedType(weights) : RankedTensorType();
+  if (!type || type.getRank() != 2)
     return {};
-  auto type = rankedType(weights), chosenType = rankedType(chosen);
-  auto order = tuplesOf(op->getOperand(1), nonZero);
-  if (!type || !order || type.getRank() != 2 || order->size() != 2 || chosenType.getRank() != 2)
+  if (!isTransposed)
+    return weights;
+  return make(b, scatter->getLoc(), "Transpose",
+              RankedTensorType::get({type.getDimSize(1), type.getDimSize(0)}, type.getElementType()), weights,
+              b.getNamedAttr("perm", b.getDenseI64ArrayAttr({1, 0})));
+}
+
+/// Of a factor for each choice, the sum for each row, [rows, 1].
+Value GatheredRows::factorOf(Value compact) {
+  Value weights = weightsOf(compact);
+  if (!weights)
     return {};
   Location loc = scatter->getLoc();
-  // As NonZero's operand has them.
-  if ((*order)[0] == 1)
-    weights = make(b, loc, "Transpose", RankedTensorType::get({type.getDimSize(1), type.getDimSize(0)}, type.getElementType()),
-                   weights, b.getNamedAttr("perm", b.getDenseI64ArrayAttr({1, 0})));
+  Type element = rankedType(weights).getElementType();
+  Value chosen = nonZero->getOperand(0);
   // Not a product: a weight that is not finite counts where it is chosen only.
-  auto scalar = RankedTensorType::get({}, type.getElementType());
+  auto scalar = RankedTensorType::get({}, element);
   Value zero = make(b, loc, "Constant", scalar, {},
-                    b.getNamedAttr("value", DenseElementsAttr::get(scalar, b.getZeroAttr(type.getElementType()))));
-  Value scaled = make(b, loc, "Where", RankedTensorType::get(chosenType.getShape(), type.getElementType()),
+                    b.getNamedAttr("value", DenseElementsAttr::get(scalar, b.getZeroAttr(element))));
+  Value scaled = make(b, loc, "Where", RankedTensorType::get(rankedType(chosen).getShape(), element),
                       {makeCast(b, loc, chosen, b.getI1Type()), weights, zero});
-  Value sum = make(b, loc, "ReduceSum", RankedTensorType::get({numRows}, type.getElementType()),
+  Value sum = make(b, loc, "ReduceSum", RankedTensorType::get({numRows}, element),
                    {scaled, makeInts(b, loc, {1}, {1 - rowDim})}, intAttribute(b, "keepdims", 0));
   return column(sum);
 }
@@ -227,12 +369,17 @@ bool GatheredRows::raise() {
     why = "choices are made for another number of rows";
     return true;
   }
-  if (slots && !adds) {
+  if (slots && !adds && !isZero(base)) {
+    why = "what is in place of a chosen row depends on the slot";
+    return true;
+  }
+  if (slots && !adds && !areDistinct(chosen, 1 - rowDim)) {
     why = "a row that is chosen in two slots would be written twice";
     return true;
   }
-  // Expand to a shape that is the same already.
-  while (operatorOf(updates) == "Expand" && rankedType(updates.getDefiningOp()->getOperand(0)) == updates.getType())
+  // Expand to a shape, and Cast to a type, that is the same already.
+  while ((operatorOf(updates) == "Expand" || operatorOf(updates) == "Cast") &&
+         rankedType(updates.getDefiningOp()->getOperand(0)) == updates.getType())
     updates = updates.getDefiningOp()->getOperand(0);
   Value value = updates, factor;
   Operation *product = updates.getDefiningOp();

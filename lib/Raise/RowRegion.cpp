@@ -420,8 +420,13 @@ SmallVector<Value> RowRegion::build(OpBuilder &b, ValueRange values, ArrayRef<Va
     IRMapping own;
     StringRef name = operatorOf(op);
     SmallVector<Value> operands;
-    for (auto [operand, place] : llvm::zip(op->getOperands(), at))
-      operands.push_back(place == kShared ? operand : mapping.lookup(operand));
+    for (auto [operand, place] : llvm::zip(op->getOperands(), at)) {
+      // Numbers that were computed from the shapes of members would keep those alive outside.
+      auto known = place == kShared && operatorOf(operand) != "Constant" ? knownInts(operand) : std::nullopt;
+      operands.push_back(known               ? makeInts(b, op->getLoc(), rankedType(operand).getShape(), *known)
+                         : place == kShared ? operand
+                                            : mapping.lookup(operand));
+    }
     auto resultType = rankedType(op->getResult(0));
     if (name == "Reshape" || name == "Flatten" || name == "Expand" || (name == "Squeeze" || name == "Unsqueeze")) {
       int64_t place = places.lookup(op->getResult(0));

@@ -28,6 +28,9 @@
 
 namespace mlir::ac {
 
+/// Whether each element of the results depends on those of the operands at the same place alone.
+bool isElementwise(StringRef name);
+
 class RowRegion {
 public:
   /// A value of the region that is used outside of it, at these uses only.

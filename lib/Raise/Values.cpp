@@ -9,6 +9,7 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace mlir::ac {
 
@@ -34,6 +35,14 @@ bool hasOneElement(Value value) {
   return type && type.hasStaticShape() && type.getNumElements() == 1;
 }
 
+bool isProduct(Operation *op) {
+  static const llvm::StringSet<> names = {
+      "MatMul", "Gemm",        "Conv",        "ConvTranspose", "MatMulInteger", "ConvInteger",         "QLinearMatMul",
+      "LSTM",   "QLinearConv", "MatMulNBits", "Attention",     "Einsum",        "GroupQueryAttention", "MoE",
+      "GRU",    "RNN",         "FusedMatMul", "QMoE",          "DeformConv",    "MultiHeadAttention"};
+  return names.contains(operatorOf(op));
+}
+
 static ElementsAttr constantOf(Value value) {
   Operation *op = value.getDefiningOp();
   return op && operatorOf(op) == "Constant" ? op->getAttrOfType<ElementsAttr>("value") : ElementsAttr();
@@ -48,6 +57,61 @@ std::optional<SmallVector<int64_t>> constantInts(Value value) {
   for (APInt element : dense.getValues<APInt>())
     values.push_back(isBool ? static_cast<int64_t>(element.getZExtValue()) : element.getSExtValue());
   return values;
+}
+
+std::optional<SmallVector<int64_t>> knownInts(Value value, int depth) {
+  Operation *op = value.getDefiningOp();
+  auto type = rankedType(value);
+  if (!op || depth == 0 || !type || type.getRank() > 1 || !type.getElementType().isInteger(64))
+    return std::nullopt;
+  StringRef name = operatorOf(op);
+  if (name == "Constant")
+    return constantInts(value);
+  auto operand = [&](unsigned i) { return knownInts(op->getOperand(i), depth - 1); };
+  if (name == "Identity" || name == "Cast" || name == "Squeeze" || name == "Unsqueeze" || name == "Reshape")
+    return operand(0);
+  if (name == "Concat") {
+    SmallVector<int64_t> all;
+    for (unsigned i = 0; i < op->getNumOperands(); ++i) {
+      auto part = operand(i);
+      if (!part)
+        return std::nullopt;
+      all.append(*part);
+    }
+    return all;
+  }
+  if (name == "Gather") {
+    // Of a shape only what is asked for need be known.
+    auto indices = operand(1);
+    Operation *shape = op->getOperand(0).getDefiningOp();
+    auto source = shape && operatorOf(shape) == "Shape" && !shape->getAttr("start") && !shape->getAttr("end")
+                      ? rankedType(shape->getOperand(0))
+                      : RankedTensorType();
+    auto list = source ? std::optional(llvm::to_vector(source.getShape())) : operand(0);
+    if (!indices || !list)
+      return std::nullopt;
+    SmallVector<int64_t> picked;
+    for (int64_t index : *indices) {
+      index += index < 0 ? static_cast<int64_t>(list->size()) : 0;
+      if (index < 0 || index >= static_cast<int64_t>(list->size()) || (source && ShapedType::isDynamic((*list)[index])))
+        return std::nullopt;
+      picked.push_back((*list)[index]);
+    }
+    return picked;
+  }
+  if (name != "Add" && name != "Sub" && name != "Mul" && name != "Div")
+    return std::nullopt;
+  auto left = operand(0), right = operand(1);
+  if (!left || !right || left->size() != 1 || right->size() != 1)
+    return std::nullopt;
+  int64_t a = left->front(), b = right->front(), result = 0;
+  bool overflows = name == "Add"   ? llvm::AddOverflow(a, b, result)
+                   : name == "Sub" ? llvm::SubOverflow(a, b, result)
+                   : name == "Mul" ? llvm::MulOverflow(a, b, result)
+                                   : b <= 0;
+  if (overflows)
+    return std::nullopt;
+  return SmallVector<int64_t>{name == "Div" ? a / b : result};
 }
 
 std::optional<double> constantNumber(Value value) {

@@ -24,8 +24,13 @@ RankedTensorType rankedType(Value value);
 /// Whether every dimension is known and their product is one.
 bool hasOneElement(Value value);
 
+/// Whether an operation is a matrix product or holds some: what is worth not to be done.
+bool isProduct(Operation *op);
+
 /// The integers of a constant.
 std::optional<SmallVector<int64_t>> constantInts(Value value);
+/// The integers of a value of one dimension or none that is computed from constants and known dimensions alone.
+std::optional<SmallVector<int64_t>> knownInts(Value value, int depth = 16);
 /// The number that all elements of a constant are.
 std::optional<double> constantNumber(Value value);
 /// Whether every element is zero, by being a constant or filled with it.

@@ -172,3 +172,76 @@ func.func @tensors_stay(%x: tensor<16xf32>, %y: tensor<16xf32>) -> tensor<16xf32
   } -> tensor<16xf32>
   return %r : tensor<16xf32>
 }
+
+// A bounds check along the row splits the loop: within, nothing is checked, and rows without padding above or below have
+// a loop of their own, whose last vector is masked. What lies before and behind is one loop.
+// CHECK-LABEL: func.func @bounds_checks_split_the_loop(
+// CHECK-SAME: %[[X:.*]]: memref<64x128xf32>,
+// CHECK: scf.if
+// CHECK: scf.for %[[J:.*]] = %c1 to %c128
+// CHECK-NOT: arith.select
+// CHECK: memref.load %[[X]]
+// CHECK-NOT: arith.select
+// CHECK: memref.store
+// CHECK: } {loop_annotation = #
+// CHECK: } else {
+// CHECK: scf.for %{{.*}} = %c1 to %c128
+// CHECK: arith.select
+// CHECK: memref.store
+// CHECK: memref.store %{{.*}}, %{{.*}}[%{{.*}}, %c0]
+func.func @bounds_checks_split_the_loop(%x: memref<64x128xf32>, %y: memref<64x128xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %c128 = arith.constant 128 : index
+  linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel"]} outs(%y : memref<64x128xf32>) {
+  ^bb0(%out: f32):
+    %i = linalg.index 0 : index
+    %j = linalg.index 1 : index
+    %above = affine.apply affine_map<(d0) -> (d0 - 1)>(%i)
+    %left = affine.apply affine_map<(d0) -> (d0 - 1)>(%j)
+    %in_rows = arith.cmpi ult, %above, %c64 : index
+    %in_columns = arith.cmpi ult, %left, %c128 : index
+    %row = arith.select %in_rows, %above, %c0 : index
+    %column = arith.select %in_columns, %left, %c0 : index
+    %inside = arith.andi %in_rows, %in_columns : i1
+    %read = memref.load %x[%row, %column] : memref<64x128xf32>
+    %value = arith.select %inside, %read, %zero : f32
+    linalg.yield %value : f32
+  }
+  return
+}
+
+// Where the contiguous dimensions differ, square tiles are turned over in registers: both sides move by vectors.
+// CHECK-LABEL: func.func @transpose_in_tiles(
+// CHECK-SAME: %[[X:.*]]: memref<100x50xf32>, %[[Y:.*]]: memref<50x100xf32>)
+// CHECK: ac.parallel %c28
+// CHECK: scf.if
+// CHECK-COUNT-16: vector.load %[[X]]
+// CHECK-COUNT-64: vector.shuffle
+// CHECK-COUNT-16: vector.store %{{.*}}, %[[Y]]
+// CHECK: } else {
+// CHECK: memref.load %[[X]]
+// CHECK-NEXT: memref.store %{{.*}}, %[[Y]]
+func.func @transpose_in_tiles(%x: memref<100x50xf32>, %y: memref<50x100xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1, d0)>, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<100x50xf32>) outs(%y : memref<50x100xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    linalg.yield %in : f32
+  }
+  return
+}
+
+// Sums over many rows are shared by columns, in ranges of whole cache lines.
+// CHECK-LABEL: func.func @columns_of_many_rows(
+// CHECK-DAG: %[[GRAIN:.*]] = arith.constant 128 : index
+// CHECK: ac.parallel %{{.*}} grain %[[GRAIN]]
+func.func @columns_of_many_rows(%x: memref<8000x768xf32>, %y: memref<768xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, #column], iterator_types = ["reduction", "parallel"]}
+      ins(%x : memref<8000x768xf32>) outs(%y : memref<768xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %s = arith.addf %in, %out : f32
+    linalg.yield %s : f32
+  }
+  return
+}

@@ -13,7 +13,7 @@ func.func @sparse_mixer(%x: tensor<?x4xf32>, %r: tensor<?x2xf32>, %w1: tensor<2x
 func.func @too_many(%x: tensor<?x4xf32>, %r: tensor<?x2xf32>, %w1: tensor<2x6x4xf32>, %w2: tensor<2x4x6xf32>) -> tensor<?x4xf32> {
   %none = "onnx.NoValue"() : () -> none
   // expected-error @+1 {{k is 4, expected 1 to 2}}
-  %y = "onnx.Custom"(%x, %r, %w1, %none, %w2) {domain = "com.microsoft", op_type = "MoE"}
+  %y = "onnx.Custom"(%x, %r, %w1, %none, %w2) {domain = "com.microsoft", op_type = "MoE", k = 4 : i64}
       : (tensor<?x4xf32>, tensor<?x2xf32>, tensor<2x6x4xf32>, none, tensor<2x4x6xf32>) -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }

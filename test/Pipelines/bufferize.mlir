@@ -21,6 +21,9 @@
 // CHECK-NEXT:  canonicalize{  max-iterations=10 max-num-rewrites=-1 region-simplify=normal test-convergence=false top-down=true},
 // CHECK-NEXT:  cse,
 // CHECK-NEXT:  func.func(
+// CHECK-NEXT:    ac-fuse-rows
+// CHECK-NEXT:  ),
+// CHECK-NEXT:  func.func(
 // CHECK-NEXT:    optimize-allocation-liveness
 // CHECK-NEXT:  ),
 // CHECK-NEXT:  func.func(

@@ -10,7 +10,9 @@
 // CHECK-NEXT:  cse,
 // CHECK-NEXT:  ac-fuse-epilogues,
 // CHECK-NEXT:  ac-fuse-row-moves,
+// CHECK-NEXT:  ac-flush-denormals,
 // CHECK-NEXT:  ac-prepack-weights,
+// CHECK-NEXT:  ac-pack-columns,
 // CHECK-NEXT:  canonicalize{  max-iterations=10 max-num-rewrites=-1 region-simplify=normal test-convergence=false top-down=true},
 // CHECK-NEXT:  cse
 // CHECK-NEXT:)

@@ -2,8 +2,12 @@
 // Written by build_tools/update_pipeline_tests.py.
 
 // CHECK:builtin.module(
+// CHECK-NEXT:  ac-raise-unrolled-loops,
 // CHECK-NEXT:  ac-raise-exits{dense=false},
 // CHECK-NEXT:  ac-raise-skips{dense=false},
+// CHECK-NEXT:  ac-raise-moe-operator,
+// CHECK-NEXT:  ac-raise-gathered-weights{dense=false},
+// CHECK-NEXT:  ac-raise-batched-experts{dense=false},
 // CHECK-NEXT:  ac-raise-stacked-rows,
 // CHECK-NEXT:  ac-raise-gathered-rows{dense=false},
 // CHECK-NEXT:  ac-raise-masked-rows{dense=false},

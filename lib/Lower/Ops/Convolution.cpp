@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // A convolution of any number of spatial dimensions is a matrix product, weights [group, O/g, I/g * taps] by columns
-// [N * g, I/g * taps, positions]. The columns are the input itself for kernels of one tap, and a strided copy of the
-// padded input otherwise. Two shapes are better off without that product: with one input channel per group there is
+// [N * g, I/g * taps, positions]. The columns are the input itself for kernels of one tap, and a strided copy of it
+// otherwise. Two shapes are better off without that product: with one input channel per group there is
 // nothing to contract over, and the taps are summed directly; with a single position the product is transposed, so that
 // the constant weights are the side that is packed while compiling.
 //
@@ -45,9 +45,6 @@ static Value multiplyAdd(OpBuilder &b, Location loc, Value x, Value y, Value sum
     return arith::AddFOp::create(b, loc, sum, arith::MulFOp::create(b, loc, x, y));
   return arith::AddIOp::create(b, loc, sum, arith::MulIOp::create(b, loc, x, y));
 }
-
-/// Above this, the taps of a depthwise convolution are a loop.
-constexpr int64_t kMostTaps = 64;
 
 /// One input channel per group: result[n, c, m, position] = sum over taps of padded[n, c, source] * w[c, m, tap]. Few
 /// taps are written out, so that sums stay in registers and what follows elementwise can join the loop.
@@ -91,41 +88,32 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
     return emit.reshape(sums, conv.resultDims(emit));
   }
 
-  // A map that is a dimension alone would say that the input has the size of the result: with stride one, everything is
-  // read one further.
-  Window shifted = window;
-  SmallVector<int64_t> shift;
-  for (unsigned i = 0; i < rank; ++i) {
-    shift.push_back(window.strides[i] == 1);
-    shifted.low[i] = emit.add(window.low[i], emit.dimension(shift[i]));
-  }
-  Value padded = padSpatial(emit, conv.x, shifted, zero);
   unsigned loops = lead + rank;
   weightDims.push_back(emit.dimension(window.numTaps()));
   Value weights = emit.reshape(conv.w, weightDims);
   SmallVector<Value> operands;
   SmallVector<AffineMap> maps;
   for (int64_t tap = 0, taps = window.numTaps(); tap < taps; ++tap) {
-    SmallVector<AffineExpr> read = dimExprs(emit, 0, 2), weight = dimExprs(emit, 1, lead - 1);
-    int64_t inner = taps, rest = tap;
-    for (unsigned i = 0; i < rank; ++i) {
-      inner /= window.kernel[i];
-      AffineExpr position = emit.getAffineDimExpr(lead + i);
-      read.push_back(window.source(i, position, emit.getAffineConstantExpr(rest / inner)) + shift[i]);
-      rest %= inner;
-    }
+    SmallVector<AffineExpr> weight = dimExprs(emit, 1, lead - 1);
     weight.push_back(emit.getAffineConstantExpr(tap));
-    operands.append({padded, weights});
-    maps.append({AffineMap::get(loops, 0, read, context), AffineMap::get(loops, 0, weight, context)});
+    operands.push_back(weights);
+    maps.push_back(AffineMap::get(loops, 0, weight, context));
   }
   SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
-  Value sums = emit.generic(operands, maps, emit.empty(resultDims, element), emit.getMultiDimIdentityMap(loops),
-                            iterators, [&](OpBuilder &b, Location loc, ValueRange v) {
-                              Value sum = zero;
-                              for (size_t i = 0; i + 1 < v.size(); i += 2)
-                                sum = multiplyAdd(b, loc, v[i], v[i + 1], sum);
-                              return sum;
-                            });
+  Value sums = emit.generic(
+      operands, maps, emit.empty(resultDims, element), emit.getMultiDimIdentityMap(loops), iterators,
+      [&](OpBuilder &b, Location loc, ValueRange v) {
+        SmallVector<Value> at;
+        for (unsigned dim = 0; dim < loops; ++dim)
+          at.push_back(linalg::IndexOp::create(b, loc, dim));
+        ValueRange image = ValueRange(at).take_front(2), position = ValueRange(at).drop_front(lead);
+        Value sum = zero;
+        for (int64_t tap = 0, taps = window.numTaps(); tap < taps; ++tap)
+          sum = multiplyAdd(b, loc,
+                            readWindow(emit, b, loc, conv.x, window, image, position, window.tapAt(emit, tap), zero),
+                            v[tap], sum);
+        return sum;
+      });
   return emit.reshape(sums, conv.resultDims(emit));
 }
 
@@ -134,8 +122,9 @@ static Value imageToColumns(Emitter &emit, const ConvolutionShape &conv) {
   const Window &window = conv.window;
   unsigned rank = window.rank();
   Dims result{emit.dim(conv.x, 0), emit.dim(conv.x, 1)};
-  Value padded = padSpatial(emit, conv.x, window, emit.constant(Emitter::elementType(conv.x), 0));
+  Value zero = emit.constant(Emitter::elementType(conv.x), 0);
   if (window.numTaps() == 1) {
+    Value padded = padSpatial(emit, conv.x, window, zero);
     if (llvm::all_of(window.strides, [](int64_t stride) { return stride == 1; }))
       return padded;
     Dims sizes = result, offsets(rank + 2, emit.dimension(0)), strides(2, emit.dimension(1));
@@ -147,14 +136,10 @@ static Value imageToColumns(Emitter &emit, const ConvolutionShape &conv) {
   for (int64_t size : window.kernel)
     result.push_back(emit.dimension(size));
   llvm::append_range(result, window.output);
-  unsigned loops = 2 + 2 * rank;
-  SmallVector<AffineExpr> read = dimExprs(emit, 0, 2);
-  for (unsigned i = 0; i < rank; ++i)
-    read.push_back(window.source(i, emit.getAffineDimExpr(2 + rank + i), emit.getAffineDimExpr(2 + i)));
-  SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
-  return emit.generic(padded, AffineMap::get(loops, 0, read, emit.getContext()),
-                      emit.empty(result, Emitter::elementType(conv.x)), emit.getMultiDimIdentityMap(loops), iterators,
-                      [](OpBuilder &, Location, ValueRange v) { return v[0]; });
+  return emit.tabulate(result, Emitter::elementType(conv.x), [&](OpBuilder &b, Location loc, ValueRange at) {
+    SmallVector<OpFoldResult> taps(at.slice(2, rank));
+    return readWindow(emit, b, loc, conv.x, window, at.take_front(2), at.drop_front(2 + rank), taps, zero);
+  });
 }
 
 Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group, ArrayRef<OpFoldResult> positions) {
@@ -233,8 +218,7 @@ static std::optional<OpFoldResult> getRowsAtOnce(Emitter &emit, const Convolutio
 static Value convolveByRows(Emitter &emit, const ConvolutionShape &conv, OpFoldResult rowsAtOnce, Value bias) {
   const Window &window = conv.window;
   OpFoldResult zero = emit.dimension(0), one = emit.dimension(1), batch = emit.dim(conv.x, 0);
-  Value padded = padSpatial(emit, conv.x, window, emit.constant(Emitter::elementType(conv.x), 0));
-  Dims resultDims = conv.resultDims(emit), paddedDims = emit.dims(padded);
+  Dims resultDims = conv.resultDims(emit), inputDims = emit.dims(conv.x);
   Value whole = emit.empty(resultDims, Emitter::elementType(conv.x));
   auto heights = getConstantIntValue(window.output[0]), step = getConstantIntValue(rowsAtOnce);
   bool even = heights && step && *heights % *step == 0;
@@ -254,16 +238,16 @@ static Value convolveByRows(Emitter &emit, const ConvolutionShape &conv, OpFoldR
       OpFoldResult stride = emit.dimension(window.strides[0]), height = rowsAtOnce;
       if (!even)
         height = emit.min(rowsAtOnce, emit.sub(window.output[0], row));
+      // The rows above are like padding that reaches into the image.
       ConvolutionShape part = conv;
       part.window.output[0] = height;
-      part.window.low.assign(window.rank(), zero);
-      part.window.high = part.window.declaredHigh = part.window.low;
-      Dims offsets(paddedDims.size(), zero), sizes = paddedDims, strides(paddedDims.size(), one);
-      offsets[0] = image;
-      offsets[2] = emit.mul(row, stride);
-      sizes[0] = one;
-      sizes[2] = emit.add(emit.mul(height, stride), emit.dimension(window.extent(0) - window.strides[0]));
-      part.x = emit.slice(padded, offsets, sizes, strides);
+      part.window.low[0] = emit.sub(window.low[0], emit.mul(row, stride));
+      if (!Emitter::same(batch, one)) {
+        Dims offsets(inputDims.size(), zero), sizes = inputDims, strides(inputDims.size(), one);
+        offsets[0] = image;
+        sizes[0] = one;
+        part.x = emit.slice(conv.x, offsets, sizes, strides);
+      }
       Value product = multiplyColumns(emit, conv.w, imageToColumns(emit, part), conv.group, part.window.output);
       if (bias)
         product = addBias(emit, product, bias);

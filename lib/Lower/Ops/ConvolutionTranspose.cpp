@@ -102,9 +102,6 @@ static Value tilesToImage(Emitter &emit, Value columns, const Window &window, Ar
                       iterators, [](OpBuilder &, Location, ValueRange v) { return v[0]; });
 }
 
-/// Above this, a window is gathered by a loop: each tap is an operation of its own here.
-constexpr int64_t kMostTaps = 64;
-
 /// `columnsToImage` tap by tap: each adds its positions to a canvas that has room for all windows, every `stride`
 /// elements.
 static Value scatterColumns(Emitter &emit, Value columns, const Window &window, ArrayRef<OpFoldResult> kernel,

@@ -96,7 +96,7 @@ LogicalResult Mixture::check() {
   if (failed(expect(Weight1, {numExperts, rows1, width})) || failed(expect(Bias1, {numExperts, rows1})) ||
       failed(expect(Weight2, {numExperts, width, inner})) || failed(expect(Bias2, {numExperts, width})))
     return failure();
-  k = node.getInt("k", 4);
+  k = node.getInt("k", 1);
   if (k < 1 || k > numExperts)
     return node.refuse("k is " + Twine(k) + ", expected 1 to " + Twine(numExperts));
 

@@ -16,11 +16,23 @@
 
 namespace mlir::ac {
 
-/// `result[n, c, position] = fold over taps of body(padded[n, c, source], accumulator)`.
-static Value reduceWindows(Emitter &emit, Value padded, const Window &window, Value start, Emitter::ScalarBody body) {
+/// `result[n, c, position] = fold over taps of body(padded[n, c, source], accumulator)`, the padding being `start`. Few
+/// taps are written out, so that the accumulator stays in a register and nothing is copied for the padding.
+static Value reduceWindows(Emitter &emit, Value x, const Window &window, Value start, Emitter::ScalarBody body) {
   unsigned rank = window.rank(), loops = 2 + 2 * rank;
-  Dims result{emit.dim(padded, 0), emit.dim(padded, 1)}, taps;
+  Dims result{emit.dim(x, 0), emit.dim(x, 1)}, taps;
   llvm::append_range(result, window.output);
+  if (window.numTaps() <= kMostTaps)
+    return emit.tabulate(result, Emitter::elementType(x), [&](OpBuilder &b, Location loc, ValueRange at) {
+      Value folded = start;
+      for (int64_t tap = 0, count = window.numTaps(); tap < count; ++tap)
+        folded = body(
+            b, loc,
+            {readWindow(emit, b, loc, x, window, at.take_front(2), at.drop_front(2), window.tapAt(emit, tap), start),
+             folded});
+      return folded;
+    });
+  Value padded = padSpatial(emit, x, window, start);
   // Loops: n, c, positions but the last, taps, the last position: a run of consecutive elements innermost.
   SmallVector<AffineExpr> read{emit.getAffineDimExpr(0), emit.getAffineDimExpr(1)}, write = read, tapExprs;
   SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
@@ -159,10 +171,9 @@ static LogicalResult lowerMaxPool(Node &node) {
   Value x = node.input(0);
   bool isUnsigned = node.isUnsigned(0);
   Value start = lowest(emit, Emitter::elementType(x), isUnsigned);
-  node.setOutput(0, reduceWindows(emit, padSpatial(emit, x, *window, start), *window, start,
-                                  [&](OpBuilder &b, Location loc, ValueRange v) {
-                                    return maximum(b, loc, v[0], v[1], isUnsigned);
-                                  }));
+  node.setOutput(0, reduceWindows(emit, x, *window, start, [&](OpBuilder &b, Location loc, ValueRange v) {
+                   return maximum(b, loc, v[0], v[1], isUnsigned);
+                 }));
   if (node.wantsOutput(1))
     node.setOutput(1, indexOfMaximum(node, *window));
   return success();
@@ -222,7 +233,7 @@ static LogicalResult lowerAveragePool(Node &node) {
     return failure();
   Type element = Emitter::elementType(node.input(0)), sum = getSumType(element);
   Value x = emit.castElements(node.input(0), sum), zero = emit.constant(sum, 0);
-  Value result = reduceWindows(emit, padSpatial(emit, x, *window, zero), *window, zero, addFloats);
+  Value result = reduceWindows(emit, x, *window, zero, addFloats);
   bool includePad = node.getInt("count_include_pad", 0) != 0;
   int64_t constantTaps = 1;
   SmallVector<Value> operands{result};
@@ -292,10 +303,9 @@ static LogicalResult lowerLpPool(Node &node) {
     return failure();
   Type element = Emitter::elementType(node.input(0)), sum = getSumType(element);
   Value x = emit.castElements(node.input(0), sum), zero = emit.constant(sum, 0);
-  Value result = reduceWindows(emit, padSpatial(emit, x, *window, zero), *window, zero,
-                               [&](OpBuilder &b, Location loc, ValueRange v) {
-                                 return addFloats(b, loc, {powerOf(b, loc, v[0], *p), v[1]});
-                               });
+  Value result = reduceWindows(emit, x, *window, zero, [&](OpBuilder &b, Location loc, ValueRange v) {
+    return addFloats(b, loc, {powerOf(b, loc, v[0], *p), v[1]});
+  });
   result =
       emit.elementwise(result, sum, [&](OpBuilder &b, Location loc, ValueRange v) { return rootOf(b, loc, v[0], *p); });
   return node.finish(emit.castElements(result, element));

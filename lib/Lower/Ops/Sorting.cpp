@@ -106,6 +106,10 @@ public:
   SmallVector<Value> insertAll(IndexMath &math, ValueRange state);
   /// By a heap of those selected so far, the last of them on top; in the end it is taken apart from the back.
   SmallVector<Value> heapAll(IndexMath &math, ValueRange state);
+  /// By sorting the whole row digit by digit, for many. `scratch` is room for two rows of keys, two of positions, and
+  /// a count for each value of a digit.
+  SmallVector<Value> sortAll(IndexMath &math, ValueRange state, ValueRange scratch);
+  static SmallVector<Value> makeScratch(Emitter &emit, Type element, OpFoldResult length);
 
 private:
   Heap::Element given(IndexMath &math, Value i) {
@@ -115,6 +119,8 @@ private:
   /// long row mostly fall to that one comparison, which runs on vectors.
   SmallVector<Value> scan(IndexMath &math, ValueRange state, Value worst,
                           llvm::function_ref<SmallVector<Value>(IndexMath &, Value, ValueRange)> visit);
+  /// An unsigned integer whose order is that of the elements.
+  Value keyOf(IndexMath &math, Value element);
   /// Puts the element at `i` where it belongs among the first `places`, the last of which is dropped.
   SmallVector<Value> insert(IndexMath &math, ValueRange state, Value i, Value places);
 
@@ -198,6 +204,89 @@ SmallVector<Value> RowSelection::heapAll(IndexMath &math, ValueRange state) {
   });
 }
 
+//===--- Sorting by digits ----------------------------------------------------------===//
+
+constexpr int64_t kDigitBits = 8, kDigitValues = 1 << kDigitBits;
+
+Value RowSelection::keyOf(IndexMath &math, Value element) {
+  Scalars s(math.b, math.loc, order.isUnsigned);
+  auto type = math.b.getIntegerType(element.getType().getIntOrFloatBitWidth());
+  unsigned width = type.getWidth();
+  auto constant = [&](const APInt &value) -> Value {
+    return arith::ConstantOp::create(math.b, math.loc, math.b.getIntegerAttr(type, value));
+  };
+  Value top = constant(APInt::getSignMask(width)), key = element;
+  if (auto floating = dyn_cast<FloatType>(element.getType())) {
+    // All zeros are equal, and all NaNs, which are the largest. Negative numbers are ordered by their complement.
+    Value zero = s.constant(floating, 0.0);
+    element = s.select(s.equal(element, zero), zero, element);
+    Value bits = s.make<arith::BitcastOp>(type, element);
+    Value nan = constant(APFloat::getNaN(floating.getFloatSemantics()).bitcastToAPInt());
+    bits = s.select(s.isNaN(element), nan, bits);
+    Value negative = s.make<arith::ShRSIOp>(bits, constant(APInt(width, width - 1)));
+    key = s.make<arith::XOrIOp>(bits, s.make<arith::OrIOp>(negative, top));
+  } else if (!s.unsignedElements(element)) {
+    key = s.make<arith::XOrIOp>(key, top);
+  }
+  return order.largestFirst ? s.negate(key) : key;
+}
+
+SmallVector<Value> RowSelection::makeScratch(Emitter &emit, Type element, OpFoldResult length) {
+  Type key = emit.getIntegerType(element.getIntOrFloatBitWidth()), position = emit.getI64Type();
+  return {emit.empty(length, key), emit.empty(length, position), emit.empty(length, key), emit.empty(length, position),
+          emit.empty(emit.dimension(kDigitValues), position)};
+}
+
+SmallVector<Value> RowSelection::sortAll(IndexMath &math, ValueRange state, ValueRange scratch) {
+  Type element = cast<RankedTensorType>(data.getType()).getElementType(), i64 = math.b.getI64Type();
+  auto keyType = math.b.getIntegerType(element.getIntOrFloatBitWidth());
+  SmallVector<Value> room(scratch);
+  SmallVector<Value> from{room[0], room[1]}, to{room[2], room[3]};
+  from = loopNest(math.b, math.loc, length, from, [&](IndexMath &math, ValueRange i, ValueRange rows) {
+    return SmallVector<Value>{math.store(keyOf(math, math.load(data, place(i[0]))), rows[0], i),
+                              math.store(math.toInteger(i[0], i64), rows[1], i)};
+  });
+  // From the lowest digit to the highest; equal digits stay in their order, so that equal elements do.
+  for (int64_t shift = 0; shift < keyType.getWidth(); shift += kDigitBits) {
+    auto digitOf = [&](IndexMath &math, Value key) {
+      Scalars s(math.b, math.loc);
+      Value digit = s.make<arith::ShRUIOp>(key, s.constantInt(keyType, shift));
+      digit = s.make<arith::AndIOp>(digit, s.constantInt(keyType, kDigitValues - 1));
+      return s.make<arith::IndexCastUIOp>(math.b.getIndexType(), digit);
+    };
+    Value counts = room[4], values = math.index(kDigitValues);
+    Value none = math.toInteger(math.index(0), i64), one = math.toInteger(math.index(1), i64);
+    counts = loopNest(math.b, math.loc, values, counts, [&](IndexMath &math, ValueRange i, ValueRange counts) {
+      return SmallVector<Value>{math.store(none, counts[0], i)};
+    })[0];
+    counts = loopNest(math.b, math.loc, length, counts, [&](IndexMath &math, ValueRange i, ValueRange counts) {
+      Value digit = digitOf(math, math.load(from[0], i));
+      return SmallVector<Value>{math.store(math.add(math.load(counts[0], digit), one), counts[0], digit)};
+    })[0];
+    // Where the elements of each digit begin.
+    counts = loopNest(math.b, math.loc, values, ValueRange{none, counts},
+                      [&](IndexMath &math, ValueRange i, ValueRange carried) {
+                        Value count = math.load(carried[1], i);
+                        return SmallVector<Value>{math.add(carried[0], count), math.store(carried[0], carried[1], i)};
+                      })[1];
+    SmallVector<Value> moved = loopNest(math.b, math.loc, length, ValueRange{to[0], to[1], counts},
+                                        [&](IndexMath &math, ValueRange i, ValueRange carried) {
+                                          Value key = math.load(from[0], i), digit = digitOf(math, key);
+                                          Value next = math.load(carried[2], digit), at = math.toIndex(next);
+                                          return SmallVector<Value>{math.store(key, carried[0], at),
+                                                                    math.store(math.load(from[1], i), carried[1], at),
+                                                                    math.store(math.add(next, one), carried[2], digit)};
+                                        });
+    room[4] = moved[2];
+    to = from;
+    from = {moved[0], moved[1]};
+  }
+  return loopNest(math.b, math.loc, count, state, [&](IndexMath &math, ValueRange i, ValueRange state) {
+    Value position = math.load(from[1], i);
+    return heap.store(math, state, i[0], {math.load(data, place(math.toIndex(position))), position});
+  });
+}
+
 static LogicalResult lowerTopK(Node &node) {
   Emitter &emit = node.emit;
   Value data = node.input(0);
@@ -227,7 +316,13 @@ static LogicalResult lowerTopK(Node &node) {
   rows.insert(rows.begin(), choose(emit, math.equal(count, math.index(0)), emit.dimension(0), emit.dimension(1)));
   constexpr int64_t fewest = 8; // up to which insertion is the faster way
   bool few = constantK && *constantK <= fewest;
+  // A heap passes over most of a long row; sorting visits every element for each digit.
+  constexpr int64_t fewestToSort = 64, longestToSort = 32; // the latter as a multiple of k
+  bool sorts = constantK && *constantK >= fewestToSort && constantSize && *constantSize <= longestToSort * *constantK;
   Value levels = few ? Value() : Heap::height(emit, k);
+  SmallVector<Value> scratch;
+  if (sorts)
+    scratch = RowSelection::makeScratch(emit, Emitter::elementType(data), dims[axis]);
   SmallVector<Value> found = loopNest(emit, rows, selected, [&](IndexMath &math, ValueRange row, ValueRange state) {
     auto place = [&](Value position) {
       SmallVector<Value> indices(row.drop_front());
@@ -235,6 +330,8 @@ static LogicalResult lowerTopK(Node &node) {
       return indices;
     };
     RowSelection selection(order, data, length, count, levels, place);
+    if (sorts)
+      return selection.sortAll(math, state, scratch);
     return few ? selection.insertAll(math, state) : selection.heapAll(math, state);
   });
   return node.finish({emit.withDims(found[0], result), emit.withDims(found[1], result)});

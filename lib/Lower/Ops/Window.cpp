@@ -15,6 +15,13 @@ int64_t Window::numTaps() const {
   return taps;
 }
 
+Dims Window::tapAt(Emitter &emit, int64_t index) const {
+  Dims taps(rank());
+  for (size_t i = rank(); i-- > 0; index /= kernel[i])
+    taps[i] = emit.dimension(index % kernel[i]);
+  return taps;
+}
+
 bool Window::isPadded() const {
   return llvm::any_of(llvm::concat<const OpFoldResult>(low, high),
                       [](OpFoldResult size) { return getConstantIntValue(size) != 0; });
@@ -124,6 +131,32 @@ Value padSpatial(Emitter &emit, Value tensor, const Window &window, Value scalar
   llvm::append_range(low, window.low);
   llvm::append_range(high, window.high);
   return emit.pad(tensor, low, high, scalar);
+}
+
+Value readWindow(Emitter &emit, OpBuilder &b, Location loc, Value tensor, const Window &window, ValueRange lead,
+                 ValueRange position, ArrayRef<OpFoldResult> taps, Value outside) {
+  AffineExpr at, tap, low;
+  bindDims(b.getContext(), at, tap);
+  bindSymbols(b.getContext(), low);
+  SmallVector<Value> indices(lead);
+  Value inside, zero;
+  for (size_t i = 0; i < window.rank(); ++i) {
+    AffineMap source = AffineMap::get(2, 1, window.source(i, at, tap) - low);
+    Value index = getValueOrCreateConstantIndexOp(
+        b, loc, affine::makeComposedFoldedAffineApply(b, loc, source, {position[i], taps[i], window.low[i]}));
+    if (getConstantIntValue(window.low[i]) != 0 || getConstantIntValue(window.high[i]) != 0) {
+      // Unsigned: an index before the first one is a large one.
+      Value size = getValueOrCreateConstantIndexOp(b, loc, emit.dim(tensor, 2 + i));
+      Value within = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, index, size);
+      if (!zero)
+        zero = arith::ConstantIndexOp::create(b, loc, 0);
+      index = arith::SelectOp::create(b, loc, within, index, zero);
+      inside = inside ? arith::AndIOp::create(b, loc, inside, within).getResult() : within;
+    }
+    indices.push_back(index);
+  }
+  Value element = tensor::ExtractOp::create(b, loc, tensor, indices);
+  return inside ? arith::SelectOp::create(b, loc, inside, element, outside).getResult() : element;
 }
 
 } // namespace mlir::ac

@@ -17,6 +17,9 @@
 
 namespace mlir::ac {
 
+/// Above this, the taps of a window are a loop instead of being written out.
+constexpr int64_t kMostTaps = 64;
+
 /// One entry for each spatial dimension.
 struct Window {
   SmallVector<int64_t> kernel, strides, dilations;
@@ -32,6 +35,8 @@ struct Window {
   int64_t extent(size_t i) const { return (kernel[i] - 1) * dilations[i] + 1; }
   int64_t numTaps() const;
   bool isPadded() const;
+  /// Where tap `index` stands in the kernel, counted in row-major order.
+  Dims tapAt(Emitter &emit, int64_t index) const;
   /// Every window covers the whole of its own tile: no overlap, no gap, no padding.
   bool isTiling() const;
   /// Where tap `tap` of the window at `position` lies in the padded input.
@@ -52,6 +57,12 @@ FailureOr<SmallVector<int64_t>> getPerAxis(Node &node, StringRef name, size_t ra
 
 /// Pads the spatial dimensions of [batch, channel, spatial...].
 Value padSpatial(Emitter &emit, Value tensor, const Window &window, Value scalar);
+
+/// The element of `tensor` [batch, channel, spatial...] that tap `taps` of the window at `position` reads, or `outside`
+/// where that is padding. For bodies of operations: nothing is copied, and loops over positions are split where they
+/// enter and leave the padding (see `LoopGuards`).
+Value readWindow(Emitter &emit, OpBuilder &b, Location loc, Value tensor, const Window &window, ValueRange lead,
+                 ValueRange position, ArrayRef<OpFoldResult> taps, Value outside);
 
 /// The product of a convolution: weights [O, I/g, taps...] by columns of N * I * taps * positions elements in this
 /// order; the result is [N, O, positions...].
