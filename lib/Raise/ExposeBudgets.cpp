@@ -75,13 +75,11 @@ void Exposer::expose(LearnerChainOp op, int64_t mostLearners) {
   OpBuilder b(op);
   Location loc = op.getLoc();
   Value k = biased(b, op.getK());
-  Type given = getElementTypeOrSelf(k);
   k = makeCast(b, loc, k, b.getI64Type());
   int64_t learners = op.getLearners().size();
   for (Value cap : {makeCount(b, loc, "learner_chain.cap", mostLearners, 0, mostLearners),
                     makeCount(b, loc, names.make("learner_chain", op, "cap"), learners, 0, learners)})
     k = make(b, loc, "Min", k.getType(), {k, cap});
-  (void)given;
   op.getKMutable().assign(k);
 }
 

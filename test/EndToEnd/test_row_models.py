@@ -54,7 +54,7 @@ class Work:
         return np.tanh(x.astype(np.float64) @ self.a) @ self.b
 
 
-def picked(g, chosen, form, x, total, work, scale=None, add=True):
+def picked(g, chosen, form, x, total, work, add=True):
     """`total` with what `work` makes of the rows of `x` that are chosen, by their indices."""
     at = g("NonZero", chosen)
     reduction = {"reduction": "add"} if add else {}
@@ -105,7 +105,7 @@ def test_learners(learners):
                 assert np.allclose(y, formula(x, cap=cap), atol=1e-5), cap
         assert np.array_equal(model.session.run(None, {"x": x}, budgets={"learner_chain.cap": 0})[0], x)
         for bias in (-1000, -0.5, 0.5, 1000):
-            (y,) = model(*[{"x": x}], **{"learner_chain.bias": bias})
+            (y,) = model({"x": x}, **{"learner_chain.bias": bias})
             assert np.allclose(y, formula(x, bias=np.float32(bias)), atol=1e-5), bias
 
 
@@ -156,6 +156,26 @@ def test_experts(experts):
         for k in range(4):
             (y,) = model({"x": x}, **{".k": k})
             assert np.allclose(y, formula(x, k), atol=1e-5), k
+
+
+def test_choices_in_slots(accordion, tmp_path):
+    """A slot that chooses no expert, whatever its weight is; two slots that choose the same one."""
+    rng, g = seeded("slots"), Graph()
+    total = g("Mul", "x", 0.0)
+    for n in range(2):
+        expert, at = Work(rng), g("NonZero", g("Equal", "which", n))
+        row = g("Squeeze", g("Slice", at, [0], [1], [0]), [0])
+        scale = g("Unsqueeze", g("GatherND", "share", g("Transpose", at, perm=[1, 0])), [1])
+        answer = g("Mul", expert.graph(g, g("Gather", "x", row, axis=0)), scale)
+        total = g("ScatterND", total, g("Unsqueeze", row, [1]), answer, reduction="add")
+    g("Identity", total, outputs="y")
+    inputs = {"x": (FLOAT, ["n", WIDTH]), "which": (INT64, ["n", 2]), "share": (FLOAT, ["n", 2])}
+    model = Model(accordion, tmp_path, finish(g, inputs))
+    assert model.kinds == {"moe_dispatch"}
+    x = rng.standard_normal((6, WIDTH)).astype(np.float32)
+    which = np.array([[0, -1], [-1, -1], [1, 1], [0, 1], [1, 0], [1, -1]])
+    share = np.float32([[0.5, np.nan], [np.inf, np.nan], [0.25, 0.5], [0, 2], [-1, 1], [np.nan, 0]])
+    model.check({"x": x, "which": which, "share": share})
 
 
 LIMIT, THRESHOLD = 6, 0.75
@@ -232,3 +252,60 @@ def test_threshold_of_a_mask(accordion, tmp_path):
     for threshold in (-100, 0.1, 100):
         (y,) = model({"x": x}, **{".value": threshold})
         assert np.allclose(y, np.where(mean > threshold, work(x), x), atol=1e-5)
+
+
+@pytest.mark.parametrize("limit", ["", "limit"])
+def test_halting_without_a_limit(accordion, tmp_path, limit):
+    """A loop that ends by its rows alone, or whose limit is an input; what is told of it is of the steps that it made."""
+    rng, g, s = seeded("without"), Graph(), Graph("step_")
+    work = Work(rng)
+    go = s("Less", "a", THRESHOLD)
+    s("Where", go, work.graph(s, "h"), "h", outputs="h_after")
+    s("Add", "a", s("Mul", s("Cast", go, to=FLOAT), 0.25), outputs="a_after")
+    s("Greater", s("ReduceSum", s("Cast", s("Less", "a_after", THRESHOLD), to=INT64), keepdims=0), 0, outputs="again")
+    state = [("h", FLOAT, ["n", WIDTH]), ("a", FLOAT, ["n", 1])]
+    after = [("again", BOOL, []), *((f"{name}_after", kind, dims) for name, kind, dims in state)]
+    body = graph_of(s, "step", [("i", INT64, []), ("go", BOOL, []), *state], after)
+    g("Loop", limit, np.array(True), "x", "start", outputs=["y", "mass"], body=body)
+    inputs = {"x": (FLOAT, ["n", WIDTH]), "start": (FLOAT, ["n", 1])} | ({limit: (INT64, [])} if limit else {})
+    model = Model(accordion, tmp_path, finish(g, inputs, {"y": (FLOAT, ["n", WIDTH]), "mass": (FLOAT, ["n", 1])}))
+    assert model.kinds == {"halting_loop"}
+    feeds = {"x": rng.standard_normal((5, WIDTH)).astype(np.float32), "start": np.float32([[0], [0.5], [2], [0], [0.25]])}
+    for most in (2**63 - 1, 2, 0) if limit else (2**63 - 1,):
+        feeds |= {limit: np.array(most)} if limit else {}
+        model.check(feeds)
+        (counters,) = model.session.stats()["sites"].values()
+        steps = np.minimum([3, 1, 0, 3, 2], most)
+        assert list(counters) == [5 * steps.max(), steps.sum()]
+
+
+@pytest.mark.parametrize("lead", [["n"], ["b", "n"]])
+def test_halting_rows_that_attend_to_others(accordion, tmp_path, lead):
+    """Rows that run attend to all rows, those that have halted included, and go through as many learners as each asks for."""
+    rng, g, s = seeded("attention"), Graph(), Graph("step_")
+    query, keys, values = (weight(rng, WIDTH, WIDTH) for _ in range(3))
+    work, halt, gate = [Work(rng) for _ in range(2)], weight(rng, WIDTH, 1), weight(rng, WIDTH, 3)
+    go = s("Less", "a", THRESHOLD)
+    last = len(lead)
+    turned = s("Transpose", s("MatMul", "h", keys), perm=[*range(last - 1), last, last - 1])
+    product = s("MatMul", s("MatMul", "h", query), turned)
+    new = s("Add", "h", s("MatMul", s("Softmax", product, axis=-1), s("MatMul", "h", values)))
+    k = s("ArgMax", s("MatMul", "h", gate), axis=-1, keepdims=1)
+    for n, learner in enumerate(work):
+        new = s("Add", new, s("Mul", learner.graph(s, "h"), s("Cast", s("Greater", k, n), to=FLOAT)))
+    s("Where", go, new, "h", outputs="h_after")
+    p = s("Mul", s("Sigmoid", s("MatMul", "h_after", halt)), s("Cast", go, to=FLOAT))
+    s("Add", "a", p, outputs="a_after")
+    s("Greater", s("ReduceSum", s("Cast", s("Less", "a_after", THRESHOLD), to=INT64), keepdims=0), 0, outputs="again")
+    state = [("h", FLOAT, [*lead, WIDTH]), ("a", FLOAT, [*lead, 1])]
+    after = [("again", BOOL, []), *((f"{name}_after", kind, dims) for name, kind, dims in state)]
+    body = graph_of(s, "step", [("i", INT64, []), ("go", BOOL, []), *state], after)
+    g("Loop", LIMIT, np.array(True), "x", "start", outputs=["y", "mass"], body=body)
+    inputs, outputs = {"x": state[0][1:], "start": state[1][1:]}, {"y": state[0][1:], "mass": state[1][1:]}
+    model = Model(accordion, tmp_path, finish(g, inputs, outputs))
+    assert "halting_loop" in model.kinds
+    for count in (9, 1):
+        shape = (3, count)[-len(lead) :]
+        for start in (-1, 0, 1):
+            x = rng.standard_normal((*shape, WIDTH)).astype(np.float32)
+            model.check({"x": x, "start": (start + rng.random((*shape, 1))).astype(np.float32)})

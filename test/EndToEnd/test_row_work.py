@@ -185,6 +185,29 @@ def test_rows_do_not_see_each_other(build, width):
         same_bits({name: value[:1] for name, value in got.items()}, whole, lambda value: value[:1])
 
 
+ACTIVATIONS = ["Gelu", "Sigmoid", "Erf", "Softplus", "Mish", "Elu", "HardSwish", "Exp"]
+
+
+def test_activations_do_not_see_other_rows(build):
+    """What follows a product runs on the product's tiles, those at the end included: the same bits in each."""
+    f = Branches(48, 2)
+    lines = (
+        f"%{name} = ac.masked_rows %m : tensor<?x1xi1> rows(%x : {f.kind}) otherwise(%x : {f.kind}) {{\n^bb0(%row: {f.kind}):\n"
+        f"%0 = onnx.MatMul(%row, %w_a) : ({f.kind}, tensor<48x48xf32>) -> {f.kind}\n"
+        f"%1 = onnx.Add(%0, %w_f) : ({f.kind}, tensor<48xf32>) -> {f.kind}\n"
+        f"%2 = onnx.{name}(%1) : ({f.kind}) -> {f.kind}\n%3 = onnx.Mul(%1, %2) : ({f.kind}, {f.kind}) -> {f.kind}\n"
+        f"%4 = onnx.Add(%3, %row) : ({f.kind}, {f.kind}) -> {f.kind}\nac.yield %4 : {f.kind}\n}} -> {f.kind}"
+        for name in ACTIVATIONS
+    )
+    inputs = [("x", f.kind), ("m", "tensor<?x1xi1>")]
+    outputs = [(name, f.kind) for name in ACTIVATIONS]
+    run = build("activations", f.constants + "\n".join(lines), inputs, outputs, ("n",))
+    x = seeded("activations").standard_normal((25, 48)).astype(np.float32)
+    whole = run({"x": x, "m": np.ones((25, 1), bool)})
+    for count in range(1, 14):
+        same_bits(run({"x": x[:count], "m": np.ones((count, 1), bool)}), whole, lambda value: value[:count])
+
+
 def test_many_rows(build):
     work, rng = RowWork(build, 1, only=("chain", "experts", "kept")), seeded("many")
     feeds = decisions(rng, (100_000,), 1)
@@ -209,9 +232,10 @@ class Halting:
         col, state = "tensor<?x1xf32>", f"{f.kind}, tensor<?x1xf32>, tensor<?xf32>, tensor<i64>"
         arguments = f"^bb0(%i: tensor<i64>, %h: {f.kind}, %a: {col}, %s: tensor<?xf32>, %c: tensor<i64>):"
         go = f"%go = onnx.Less(%a, %one) : ({col}, tensor<f32>) -> tensor<?x1xi1>"
-        work = f"ac.learner_chain %k : tensor<?x1xi64> rows(%h : {f.kind}) residual(%h : {f.kind}) {f.region(2, word='learner')}"
+        rows = f"rows(%h : {f.kind})"
+        work = f"ac.learner_chain %k : tensor<?x1xi64> {rows} residual(%h : {f.kind}) {f.region(2, word='learner')}"
         if form == "self_masked":
-            work = f"ac.masked_rows %go : tensor<?x1xi1> rows(%h : {f.kind}) otherwise(%h : {f.kind}) {f.region(2)}"
+            work = f"ac.masked_rows %go : tensor<?x1xi1> {rows} otherwise(%h : {f.kind}) {f.region(2)}"
         text = f"""
     %one = onnx.Constant() {{value = dense<1.0> : tensor<f32>}} : () -> tensor<f32>
     %zero = onnx.Constant() {{value = dense<0> : tensor<i64>}} : () -> tensor<i64>

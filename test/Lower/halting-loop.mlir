@@ -26,10 +26,10 @@ func.func @halting(%x: tensor<9x1xf32>, %p: tensor<9x1xf32>, %one: tensor<f32>) 
 // What the body's masked rows leave alone is not selected again, nor are they counted twice.
 // CHECK-LABEL: func.func @self_masked(
 // CHECK-NOT: "masked_rows"
-// CHECK: ac.count {{.*}} of "halting_loop" ["row steps", "running"] flops [0, 32]
 // CHECK: scf.while
 // CHECK: ac.gather_rows
 // CHECK: %[[NEXT:.*]] = ac.scatter_rows
+// CHECK: ac.count "ac.halting_loop" 0 %c9{{.*}} of "halting_loop" ["row steps", "running"] flops [0, 32]
 // CHECK-NOT: arith.select %{{.*}} : f32
 // CHECK: scf.yield
 func.func @self_masked(%limit: tensor<i64>, %x: tensor<9x4xf32>, %on: tensor<9x1xi1>, %w: tensor<4x4xf32>) -> tensor<9x4xf32> {

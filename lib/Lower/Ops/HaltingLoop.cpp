@@ -136,9 +136,8 @@ LogicalResult HaltingLoop::lower() {
     if (failed(mask))
       return failure();
     iteration.enter = anyOf(*mask);
-    // Each step could have been one of all rows.
-    OpFoldResult rows = emit.numElements(*mask);
-    counters.count(0, byStep ? rows : emit.mul(rows, emit.max(limit, emit.getIndexAttr(0))));
+    if (byStep)
+      counters.count(0, emit.numElements(*mask));
     counted = true;
   }
   auto step = [&](Value index, ValueRange carried) -> FailureOr<IterationStep> {
@@ -148,8 +147,12 @@ LogicalResult HaltingLoop::lower() {
     FailureOr<SmallVector<Value>> next = node.lowerRegion(1, arguments);
     if (failed(mask) || failed(next))
       return failure();
-    if (counted)
+    if (counted) {
+      // A limit that is not known may stand for none: the steps that the loop makes could have been those of all rows.
+      if (!byStep)
+        counters.count(0, emit.numElements(*mask));
       countRunning(*mask, index);
+    }
     IterationStep step;
     for (auto [i, value] : llvm::enumerate(*next))
       step.carried.push_back(op.getRows()[i] && !isKept(i) ? keep(*mask, value, carried[i]) : value);
