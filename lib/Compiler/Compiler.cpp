@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "ac/Compiler/Compiler.h"
 #include "Codegen/Native.h"
+#include "Compiler/Constructs.h"
 #include "Compiler/Header.h"
 #include "Lower/NodeLowering.h"
 #include "Support/TargetInfo.h"
@@ -82,7 +83,7 @@ private:
   TargetInfo target;
   TemporaryFolder temporary;
   unsigned numDumps = 0;
-  llvm::json::Array times, regions;
+  llvm::json::Array times, regions, constructs;
   std::string stepName;
   std::chrono::steady_clock::time_point stepStart;
   uint64_t weightBytes = 0;
@@ -197,6 +198,8 @@ Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const I
     end();
     if (static_cast<int64_t>(index) >= done)
       (*module)->setAttr(kStageAttribute, StringAttr::get(&context, stage.name));
+    if (stage.stage == Stage::Raise && !options.reportFile.empty())
+      constructs = listConstructs(*module);
     if (llvm::Error error = dump(*module, stage.name))
       return error;
     if (stage.name == options.stopAfter)
@@ -321,6 +324,7 @@ llvm::Error Compilation::writeReport() {
                                      {"weight_bytes", static_cast<int64_t>(weightBytes)},
                                      {"target", target.cpu},
                                      {"regions", std::move(regions)},
+                                     {"constructs", std::move(constructs)},
                                      {"steps", std::move(times)}}));
   return llvm::Error::success();
 }

@@ -45,7 +45,16 @@ Value Exposer::makeCount(OpBuilder &b, Location loc, StringRef name, int64_t ini
 
 /// Where counts are the largest of a row of logits: the same with a budget's multiple of each count added to its logit.
 Value Exposer::biased(OpBuilder &b, Value k) {
-  Operation *arg = throughMoves(k, /*shapes=*/true, /*casts=*/false).getDefiningOp();
+  // Counts may be shifted by a constant: a comparison with n + 1 in place of n.
+  Value count = throughMoves(k, /*shapes=*/true, /*casts=*/false);
+  while (Operation *shift = count.getDefiningOp()) {
+    bool shifts = (operatorOf(shift) == "Sub" || operatorOf(shift) == "Add") && count.hasOneUse() &&
+                  constantNumber(shift->getOperand(1));
+    if (!shifts)
+      break;
+    count = throughMoves(shift->getOperand(0), /*shapes=*/true, /*casts=*/false);
+  }
+  Operation *arg = count.getDefiningOp();
   if (!arg || operatorOf(arg) != "ArgMax" || !arg->getResult(0).hasOneUse())
     return k;
   Value logits = arg->getOperand(0);
