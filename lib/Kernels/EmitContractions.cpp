@@ -32,6 +32,8 @@ namespace {
 
 /// Rows of a task: enough to use a panel that is in the cache sixteen times over, few enough to share the work.
 constexpr int64_t kTilesPerTask = 16;
+/// Steps between the request for a row of a panel and its use: as many lines as a core can wait for.
+constexpr int64_t kStepsAhead = 24;
 
 class ContractEmitter {
 public:
@@ -84,9 +86,14 @@ private:
   }
   void emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value columnsLeft);
   void emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
-  /// `ahead` is the number of the tile if it fetches a part of the next panel on its way, or null. With few rows, a panel
-  /// takes as long to arrive from memory as the work on it.
-  void emitTile(const Tile &tile, Value row, unsigned numRows, Value ahead);
+  /// What a tile fetches from memory on its way. A panel takes as long to arrive as the work of some ten rows on it.
+  enum class Fetch {
+    Nothing,
+    Panel,  // its part of the next panel, which all tiles fetch together
+    Stream  // what it will read itself in a while: with few rows there is nobody else to do it
+  };
+  void emitRowLoop(const Tile &tile, Value rowBegin, Value fullEnd, Fetch fetch);
+  void emitTile(const Tile &tile, Value row, unsigned numRows, Fetch fetch, Value tileNumber = {});
   Value loadRhs(const Tile &tile, Value k, unsigned vector);
   Value epilogue(Value sum, const Tile &tile, Value row, unsigned vector);
   Value loadVector(Value buffer, ValueRange indices, VectorType type, unsigned vector, bool masked);
@@ -324,25 +331,26 @@ void ContractEmitter::emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value c
 
 void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd) {
   Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
-  if (op.getPacked()) {
-    Value tiles = arith::DivUIOp::create(b, count, index(rows));
-    // One line a step, each of them twice or four times where there are tiles enough.
-    auto atLeast = [&](int64_t times) {
-      Value enough = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, tiles, index(vectors * times));
-      return arith::SelectOp::create(b, enough, index(1), index(0));
-    };
-    aheadShift = arith::AddIOp::create(b, atLeast(2), atLeast(4));
-  }
   Value left = arith::RemUIOp::create(b, count, index(rows));
   Value fullEnd = arith::SubIOp::create(b, rowEnd, left);
-  auto loop = scf::ForOp::create(b, rowBegin, fullEnd, index(rows));
-  {
+  if (!op.getPacked()) {
+    emitRowLoop(tile, rowBegin, fullEnd, Fetch::Nothing);
+  } else {
+    Value tiles = arith::DivUIOp::create(b, count, index(rows));
+    auto atLeast = [&](int64_t number) -> Value {
+      return arith::CmpIOp::create(b, arith::CmpIPredicate::uge, tiles, index(number));
+    };
+    // One line a step, each of them twice or four times where there are tiles enough.
+    auto doubled = [&](int64_t times) {
+      return arith::SelectOp::create(b, atLeast(vectors * times), index(1), index(0));
+    };
+    aheadShift = arith::AddIOp::create(b, doubled(2), doubled(4));
+    auto many = scf::IfOp::create(b, atLeast(vectors), /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(loop.getBody()->getTerminator());
-    Value ahead;
-    if (op.getPacked())
-      ahead = arith::DivUIOp::create(b, arith::SubIOp::create(b, loop.getInductionVar(), rowBegin), index(rows));
-    emitTile(tile, loop.getInductionVar(), rows, ahead);
+    b.setInsertionPointToStart(many.thenBlock());
+    emitRowLoop(tile, rowBegin, fullEnd, Fetch::Panel);
+    b.setInsertionPointToStart(many.elseBlock());
+    emitRowLoop(tile, rowBegin, fullEnd, Fetch::Stream);
   }
   if (rows == 1)
     return;
@@ -351,11 +359,19 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
   OpBuilder::InsertionGuard guard(b);
   for (auto [i, numRows] : llvm::enumerate(cases)) {
     b.createBlock(&remainder.getCaseRegions()[i]);
-    emitTile(tile, fullEnd, numRows, {});
+    emitTile(tile, fullEnd, numRows, op.getPacked() ? Fetch::Stream : Fetch::Nothing);
     scf::YieldOp::create(b);
   }
   b.createBlock(&remainder.getDefaultRegion());
   scf::YieldOp::create(b);
+}
+
+void ContractEmitter::emitRowLoop(const Tile &tile, Value rowBegin, Value fullEnd, Fetch fetch) {
+  auto loop = scf::ForOp::create(b, rowBegin, fullEnd, index(rows));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(loop.getBody()->getTerminator());
+  Value number = arith::DivUIOp::create(b, arith::SubIOp::create(b, loop.getInductionVar(), rowBegin), index(rows));
+  emitTile(tile, loop.getInductionVar(), rows, fetch, number);
 }
 
 Value ContractEmitter::loadVector(Value buffer, ValueRange indices, VectorType type, unsigned vector, bool masked) {
@@ -373,7 +389,7 @@ Value ContractEmitter::loadRhs(const Tile &tile, Value k, unsigned vector) {
                     vectorType, vector, tile.masked);
 }
 
-void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, Value ahead) {
+void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, Fetch fetch, Value tileNumber) {
   Value zero = arith::ConstantOp::create(b, DenseElementsAttr::get(vectorType, b.getZeroAttr(element)));
   Value depth = dimOf(lhs, op.getLhsOrder(), 2);
   unsigned vectors = tile.vectors;
@@ -389,17 +405,23 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, Va
   // One sum over the whole depth whatever the tile: what a row is computed to does not depend on its neighbours.
   unsigned perTile = numRows * vectors;
   Value nextPanel, firstStep;
-  if (ahead) {
+  if (fetch == Fetch::Panel) {
     nextPanel = addIndex(tile.panel, 1);
-    firstStep = arith::MulIOp::create(b, ahead, depth);
+    firstStep = arith::MulIOp::create(b, tileNumber, depth);
   }
+  auto prefetch = [&](Value panel, Value k, Value column) {
+    memref::PrefetchOp::create(b, rhs, ValueRange{tile.rhsBatch, panel, k, column}, /*isWrite=*/false,
+                               /*localityHint=*/2, /*isDataCache=*/true);
+  };
   auto step = [&](Value k, MutableArrayRef<Value> sum) {
-    if (ahead) {
+    if (fetch == Fetch::Panel) {
       // Lines of the panel one after another, spread over the tiles.
       Value line = arith::ShRUIOp::create(b, arith::AddIOp::create(b, firstStep, k), aheadShift);
-      Value column = arith::MulIOp::create(b, line, index(lanes));
-      memref::PrefetchOp::create(b, rhs, ValueRange{tile.rhsBatch, nextPanel, index(0), column}, /*isWrite=*/false,
-                                 /*localityHint=*/2, /*isDataCache=*/true);
+      prefetch(nextPanel, index(0), arith::MulIOp::create(b, line, index(lanes)));
+    } else if (fetch == Fetch::Stream) {
+      Value later = addIndex(k, kStepsAhead); // past the end of the panel the next one begins
+      for (unsigned v = 0; v < vectors; ++v)
+        prefetch(tile.panel, later, index(v * lanes));
     }
     SmallVector<Value> panelRow;
     for (unsigned v = 0; v < vectors; ++v)
