@@ -116,8 +116,16 @@ func.func @tensors_stay(%a: tensor<1x?x64xf32>, %b: tensor<1x64x32xf32>, %i: ten
 // CHECK: %[[V:.*]] = arith.addf %{{.*}}, %[[ADD]] : vector<8xf32>
 // CHECK: vector.maskedstore {{.*}}, %[[V]]
 
+// Columns that fill one vector of two: three products a step. With many rows, tiles fetch the next panel together; with few,
+// each what it will read itself.
 // CHECK-LABEL: func.func private @ac_contract_4(
 // CHECK: scf.for %{{.*}} step %c3
+// CHECK: memref.prefetch
+// CHECK-COUNT-3: vector.fma {{.*}} : vector<8xf32>
+// CHECK-NOT: vector.fma
+// CHECK: } else {
+// CHECK: scf.for %{{.*}} step %c3
+// CHECK: memref.prefetch
 // CHECK-COUNT-3: vector.fma {{.*}} : vector<8xf32>
 // CHECK-NOT: vector.fma
 // CHECK: scf.index_switch
