@@ -318,4 +318,29 @@ bool ExpertSum::rewrite(bool dense) {
   return true;
 }
 
+void raiseExpertSums(Operation *scope, ExpertSum::Kind kind, StringRef what, bool dense) {
+  SmallVector<Operation *> sums, roots;
+  scope->walk([&](Operation *op) {
+    if (operatorOf(op) == "ReduceSum" || operatorOf(op) == "MatMul" || operatorOf(op) == "Einsum")
+      sums.push_back(op);
+  });
+  llvm::SmallPtrSet<Operation *, 32> replaced;
+  for (Operation *op : llvm::reverse(sums)) {
+    if (replaced.contains(op))
+      continue;
+    ExpertSum sum(op);
+    if (!sum.match() || sum.kind != kind)
+      continue;
+    if (!sum.why.empty() || !sum.rewrite(dense)) {
+      op->emitRemark(what) << " not raised: " << sum.why;
+      continue;
+    }
+    op->emitRemark("became ac.moe_dispatch of ") << sum.numExperts << " experts";
+    replaced.insert(sum.members().begin(), sum.members().end());
+    roots.push_back(op);
+  }
+  for (Operation *op : roots)
+    eraseUnused(op);
+}
+
 } // namespace mlir::ac

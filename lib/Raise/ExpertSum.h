@@ -110,6 +110,9 @@ private:
   DenseMap<std::pair<Value, int>, Value> done;
 };
 
+/// Raises every sum of this kind in `scope`, the last ones first; remarks on those that are not begin with `what`.
+void raiseExpertSums(Operation *scope, ExpertSum::Kind kind, StringRef what, bool dense);
+
 } // namespace mlir::ac
 
 #endif // RAISE_EXPERTSUM_H

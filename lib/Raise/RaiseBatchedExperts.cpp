@@ -22,29 +22,7 @@ struct RaiseBatchedExperts : impl::RaiseBatchedExpertsBase<RaiseBatchedExperts> 
   using Base::Base;
 
   void runOnOperation() override {
-    SmallVector<Operation *> sums;
-    getOperation().walk([&](Operation *op) {
-      if (operatorOf(op) == "ReduceSum" || operatorOf(op) == "MatMul" || operatorOf(op) == "Einsum")
-        sums.push_back(op);
-    });
-    llvm::SmallPtrSet<Operation *, 32> replaced;
-    SmallVector<Operation *> roots;
-    for (Operation *op : llvm::reverse(sums)) {
-      if (replaced.contains(op))
-        continue;
-      ExpertSum sum(op);
-      if (!sum.match() || sum.kind != ExpertSum::Kind::Experts)
-        continue;
-      if (!sum.why.empty() || !sum.rewrite(dense)) {
-        op->emitRemark("batched experts not raised: ") << sum.why;
-        continue;
-      }
-      op->emitRemark("became ac.moe_dispatch of ") << sum.numExperts << " experts";
-      replaced.insert(sum.members().begin(), sum.members().end());
-      roots.push_back(op);
-    }
-    for (Operation *op : roots)
-      eraseUnused(op);
+    raiseExpertSums(getOperation(), ExpertSum::Kind::Experts, "batched experts", dense);
   }
 };
 
