@@ -70,8 +70,42 @@ Value narrowToOdd(OpBuilder &b, Location loc, Value x) {
   return arith::BitcastOp::create(b, loc, nearest.getType(), result);
 }
 
+static bool isBF16(Value value) { return getElementTypeOrSelf(value).isBF16(); }
+
+/// Computes in f32 what is written in bf16: few processors have its arithmetic, and for the others LLVM rounds each
+/// result by a call.
+static void widen(Operation *op) {
+  OpBuilder b(op);
+  auto wide = [&](Value value) { return Bits::likewise(value.getType(), b.getF32Type()); };
+  Operation *clone = b.clone(*op);
+  for (OpOperand &operand : clone->getOpOperands())
+    if (isBF16(operand.get())) {
+      b.setInsertionPoint(clone);
+      operand.set(arith::ExtFOp::create(b, op->getLoc(), wide(operand.get()), operand.get()));
+    }
+  b.setInsertionPointAfter(clone);
+  for (auto [from, to] : llvm::zip(op->getResults(), clone->getResults())) {
+    Value result = to;
+    if (isBF16(from)) {
+      to.setType(wide(from));
+      result = arith::TruncFOp::create(b, op->getLoc(), from.getType(), to);
+    }
+    from.replaceAllUsesWith(result);
+  }
+  op->erase();
+}
+
 struct NarrowFloats : impl::NarrowFloatsBase<NarrowFloats> {
   void runOnOperation() override {
+    SmallVector<Operation *> narrow;
+    getOperation()->walk([&](Operation *op) {
+      bool computes = isa<arith::ArithDialect, math::MathDialect>(op->getDialect()) && op->getNumRegions() == 0 &&
+                      !isa<arith::ExtFOp, arith::TruncFOp, arith::BitcastOp, arith::ConstantOp, arith::SelectOp>(op);
+      if (computes && (llvm::any_of(op->getOperands(), isBF16) || llvm::any_of(op->getResults(), isBF16)))
+        narrow.push_back(op);
+    });
+    for (Operation *op : narrow)
+      widen(op);
     SmallVector<arith::TruncFOp> found;
     getOperation()->walk([&](arith::TruncFOp op) {
       Type from = getElementTypeOrSelf(op.getIn()), to = getElementTypeOrSelf(op.getType());

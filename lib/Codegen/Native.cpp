@@ -9,6 +9,7 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "lld/Common/Driver.h"
 #include "llvm/IR/Constants.h"
+#include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
@@ -74,11 +75,43 @@ llvm::Expected<std::unique_ptr<llvm::Module>> mlir::ac::translateToLLVM(ModuleOp
   return std::move(result);
 }
 
+/// Whether a value of the module is a bf16 number or a vector of them.
+static bool usesBF16(const llvm::Module &module) {
+  for (const llvm::Function &function : module)
+    for (const llvm::BasicBlock &block : function)
+      for (const llvm::Instruction &instruction : block) {
+        auto isBF16 = [](const llvm::Value *value) { return value->getType()->getScalarType()->isBFloatTy(); };
+        if (isBF16(&instruction) || llvm::any_of(instruction.operands(), isBF16))
+          return true;
+      }
+  return false;
+}
+
+/// Where a processor has no bf16, LLVM keeps such numbers as f32 in registers and rounds them by a call of the compiler's
+/// runtime library when they are stored. Models do without that library: the function becomes part of them. It gives a
+/// vector of which the caller reads the first 16 bits, since the number itself as a result would be rounded by a call.
+static void defineRounding(llvm::Module &module) {
+  llvm::LLVMContext &context = module.getContext();
+  auto *lanes = llvm::FixedVectorType::get(llvm::Type::getInt16Ty(context), 8);
+  auto *type = llvm::FunctionType::get(lanes, {llvm::Type::getFloatTy(context)}, /*isVarArg=*/false);
+  auto *function = llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage, "__truncsfbf2", module);
+  llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "entry", function));
+  llvm::Value *x = function->getArg(0), *bits = b.CreateBitCast(x, b.getInt32Ty());
+  llvm::Value *upper = b.CreateLShr(bits, 16), *odd = b.CreateAnd(upper, 1);
+  // To the nearest, ties to even.
+  llvm::Value *rounded = b.CreateLShr(b.CreateAdd(b.CreateAdd(bits, b.getInt32(0x7fff)), odd), 16);
+  llvm::Value *code = b.CreateSelect(b.CreateFCmpUNO(x, x), b.CreateOr(upper, 0x40), rounded);
+  b.CreateRet(b.CreateInsertElement(llvm::Constant::getNullValue(lanes), b.CreateTrunc(code, b.getInt16Ty()),
+                                    b.getInt64(0)));
+}
+
 llvm::Error mlir::ac::emitMachineCode(llvm::Module &module, const TargetInfo &target, int optLevel, bool assembly,
                                       llvm::raw_pwrite_stream &os) {
   auto machine = createMachine(target, optLevel);
   if (!machine)
     return machine.takeError();
+  if (usesBF16(module) && !module.getFunction("__truncsfbf2"))
+    defineRounding(module);
   llvm::legacy::PassManager passes;
   if ((*machine)->addPassesToEmitFile(passes, os, nullptr,
                                       assembly ? llvm::CodeGenFileType::AssemblyFile

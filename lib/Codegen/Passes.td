@@ -50,8 +50,8 @@ def NarrowFloats : Pass<"ac-narrow-floats"> {
   let summary = "Round to 16-bit floats with operations that every target has";
   let description = [{
     Rewrites `arith.truncf` from f32 to bf16, and from f64 to f16 and bf16, on scalars and vectors, into integer
-    operations: LLVM would call functions of a compiler's runtime library, which compiled models do without. Leaves alone
-    f32 to f16, for which there are instructions.
+    operations: LLVM would call functions of a compiler's runtime library, which compiled models do without. Arithmetic in
+    bf16 is done in f32, each result rounded. Leaves alone f32 to f16, for which there are instructions.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }

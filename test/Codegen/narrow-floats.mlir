@@ -25,3 +25,15 @@ func.func @single_to_half(%x: f32) -> f16 {
   %y = arith.truncf %x : f32 to f16
   return %y : f16
 }
+
+// Sums are made in f32 and rounded once each.
+// CHECK-LABEL: func @sum_of_bf16
+// CHECK: %[[X:.*]] = arith.extf %{{.*}} : bf16 to f32
+// CHECK: %[[Y:.*]] = arith.extf %{{.*}} : bf16 to f32
+// CHECK: arith.addf %[[X]], %[[Y]] : f32
+// CHECK-NOT: arith.truncf
+// CHECK: arith.bitcast %{{.*}} : i16 to bf16
+func.func @sum_of_bf16(%x: bf16, %y: bf16) -> bf16 {
+  %z = arith.addf %x, %y : bf16
+  return %z : bf16
+}
