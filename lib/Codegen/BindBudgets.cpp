@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "Codegen/BindBudgets.h"
 #include "Codegen/HostCalls.h"
+#include "Support/NodeName.h"
 #include "dialects/AC/IR/ACDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/ADT/MapVector.h"
@@ -29,8 +30,8 @@ constexpr double kLargestWhole = 9007199254740992.0;
 
 /// `node 'exit3'`, or where the operation was read from.
 std::string nodeText(Operation *op) {
-  if (auto node = op->getLoc()->findInstanceOf<NameLoc>())
-    return "node '" + node.getName().str() + "'";
+  if (StringRef node = nodeNameOf(op->getLoc()); !node.empty())
+    return "node '" + node.str() + "'";
   std::string text;
   llvm::raw_string_ostream os(text);
   op->getLoc().print(os);

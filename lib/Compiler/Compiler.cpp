@@ -9,6 +9,7 @@
 #include "Compiler/Constructs.h"
 #include "Compiler/Header.h"
 #include "Lower/NodeLowering.h"
+#include "Support/NodeName.h"
 #include "Support/TargetInfo.h"
 #include "Support/TemporaryFolder.h"
 #include "ac/Import/ONNX.h"
@@ -92,8 +93,7 @@ private:
 LogicalResult Compilation::collect(Diagnostic &diagnostic) {
   // What the raise stage found, or why it did not use it.
   if (diagnostic.getSeverity() == DiagnosticSeverity::Remark) {
-    auto node = diagnostic.getLocation()->findInstanceOf<NameLoc>();
-    regions.push_back(llvm::json::Object{{"node", node ? node.getName().str() : ""}, {"result", diagnostic.str()}});
+    regions.push_back(llvm::json::Object{{"node", nodeNameOf(diagnostic.getLocation()).str()}, {"result", diagnostic.str()}});
     return success();
   }
   if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Lower/NodeLowering.h"
 #include "Lower/FunctionLowering.h"
+#include "Support/NodeName.h"
 
 using namespace mlir;
 using namespace mlir::ac;
@@ -69,9 +70,8 @@ StringRef Node::operatorName() const {
 }
 
 std::string Node::nodeName() const {
-  if (auto name = op->getLoc()->findInstanceOf<NameLoc>())
-    return name.getName().str();
-  return "?";
+  StringRef name = nodeNameOf(op->getLoc());
+  return name.empty() ? "?" : name.str();
 }
 
 int64_t Node::opset() const {

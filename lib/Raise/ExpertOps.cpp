@@ -154,13 +154,9 @@ Value ExpertSum::translateMatMul(Operation *op, const Layout &layout) {
 }
 
 Value ExpertSum::translateEinsum(Operation *op, const Layout &layout) {
-  auto equation = op->getAttrOfType<StringAttr>("equation");
-  if (!equation || op->getNumOperands() != 2)
+  std::string text = equationOfTwo(op);
+  if (text.empty())
     return refused(op, "does not multiply two tensors");
-  std::string text;
-  for (char letter : equation.getValue())
-    if (letter != ' ')
-      text += letter;
   auto [inputs, output] = StringRef(text).split("->");
   auto [first, second] = inputs.split(',');
   // An ellipsis is letters that no equation has.

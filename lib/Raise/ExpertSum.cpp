@@ -94,13 +94,9 @@ bool ExpertSum::findRoot() {
     factorLayout.append({Axes(), Axes{kSum}});
   } else if (name == "Einsum") {
     // 'te,etd->td' in any order.
-    auto equation = root->getAttrOfType<StringAttr>("equation");
-    if (!equation || root->getNumOperands() != 2)
+    std::string text = equationOfTwo(root);
+    if (text.empty())
       return false;
-    std::string text;
-    for (char letter : equation.getValue())
-      if (letter != ' ')
-        text += letter;
     auto [inputs, output] = StringRef(text).split("->");
     auto [first, second] = inputs.split(',');
     if (output.size() < 2 || StringRef(text).contains('.'))

@@ -30,11 +30,10 @@ private:
   void expose(MoeDispatchOp op);
   void expose(HaltingLoopOp op);
   void expose(MaskedRowsOp op);
-  Value biased(OpBuilder &b, Value k);
+  void bias(Value k);
 
   ModuleOp module;
   BudgetNames names;
-  DenseMap<Value, Value> biasedCounts;
 };
 
 Value Exposer::makeCount(OpBuilder &b, Location loc, StringRef name, int64_t initial, int64_t least, int64_t most) {
@@ -43,8 +42,8 @@ Value Exposer::makeCount(OpBuilder &b, Location loc, StringRef name, int64_t ini
   return BudgetOp::create(b, loc, type, b.getStringAttr(name), number(initial), number(least), number(most));
 }
 
-/// Where counts are the largest of a row of logits: the same with a budget's multiple of each count added to its logit.
-Value Exposer::biased(OpBuilder &b, Value k) {
+/// Where counts are the largest of a row of logits, adds a budget's multiple of each count to its logit.
+void Exposer::bias(Value k) {
   // Counts may be shifted by a constant: a comparison with n + 1 in place of n.
   Value count = throughMoves(k, /*shapes=*/true, /*casts=*/false);
   while (Operation *shift = count.getDefiningOp()) {
@@ -56,35 +55,34 @@ Value Exposer::biased(OpBuilder &b, Value k) {
   }
   Operation *arg = count.getDefiningOp();
   if (!arg || operatorOf(arg) != "ArgMax" || !arg->getResult(0).hasOneUse())
-    return k;
+    return;
   Value logits = arg->getOperand(0);
   auto type = rankedType(logits);
   int64_t axis = intOf(arg, "axis", 0);
   if (!type || !type.getElementType().isF32() || (axis != -1 && axis != type.getRank() - 1) ||
       type.isDynamicDim(type.getRank() - 1))
-    return k;
-  OpBuilder before(arg);
+    return;
+  OpBuilder b(arg);
   Location loc = arg->getLoc();
   auto scalar = RankedTensorType::get({}, b.getF32Type());
-  Value bias = BudgetOp::create(before, loc, scalar, b.getStringAttr("learner_chain.bias"), b.getF64FloatAttr(0.0),
+  Value factor = BudgetOp::create(b, loc, scalar, b.getStringAttr("learner_chain.bias"), b.getF64FloatAttr(0.0),
                                 b.getF64FloatAttr(-1000.0), b.getF64FloatAttr(1000.0));
   int64_t width = type.getShape().back();
   SmallVector<float> counts;
   for (int64_t n = 0; n < width; ++n)
     counts.push_back(static_cast<float>(n));
   auto row = RankedTensorType::get({width}, b.getF32Type());
-  Value ramp = make(before, loc, "Constant", row, {},
+  Value ramp = make(b, loc, "Constant", row, {},
                     b.getNamedAttr("value", DenseElementsAttr::get(row, ArrayRef<float>(counts))));
-  Value shift = make(before, loc, "Mul", row, {ramp, bias});
-  arg->setOperand(0, make(before, loc, "Add", type, {logits, shift}));
-  return k;
+  Value shift = make(b, loc, "Mul", row, {ramp, factor});
+  arg->setOperand(0, make(b, loc, "Add", type, {logits, shift}));
 }
 
 void Exposer::expose(LearnerChainOp op, int64_t mostLearners) {
   OpBuilder b(op);
   Location loc = op.getLoc();
-  Value k = biased(b, op.getK());
-  k = makeCast(b, loc, k, b.getI64Type());
+  bias(op.getK());
+  Value k = makeCast(b, loc, op.getK(), b.getI64Type());
   int64_t learners = op.getLearners().size();
   for (Value cap : {makeCount(b, loc, "learner_chain.cap", mostLearners, 0, mostLearners),
                     makeCount(b, loc, names.make("learner_chain", op, "cap"), learners, 0, learners)})
@@ -126,8 +124,7 @@ void Exposer::expose(MoeDispatchOp op) {
     // Of nothing, nothing is left to scale.
     auto scalar = RankedTensorType::get({}, type.getElementType());
     Value zero = make(b, loc, "Constant", scalar, {}, b.getNamedAttr("value", DenseElementsAttr::get(scalar, 0.0f)));
-    SmallVector<int64_t> flags(shape);
-    Value isNone = make(b, loc, "Equal", RankedTensorType::get(flags, b.getI1Type()), {rest, zero});
+    Value isNone = make(b, loc, "Equal", RankedTensorType::get(shape, b.getI1Type()), {rest, zero});
     ratio = make(b, loc, "Where", column, {isNone, zero, ratio});
     Value scaled = make(b, loc, "Mul", type, {kept, ratio});
     b.create(OperationState(loc, "onnx.Yield", scaled, TypeRange(), {}));

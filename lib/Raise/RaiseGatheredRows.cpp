@@ -417,17 +417,8 @@ bool GatheredRows::raise() {
   }
   auto type = RankedTensorType::get({numRows, rankedType(value).getDimSize(1)}, rankedType(value).getElementType());
   bool replaces = !adds && !isZero(base);
-  auto op = MaskedRowsOp::create(b, loc, TypeRange{type}, mask, region.rows(), replaces ? ValueRange(base) : ValueRange(),
-                                 dense);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    Block *body = b.createBlock(&op.getBody());
-    for (Value row : region.rows())
-      body->addArgument(row.getType(), loc);
-    SmallVector<Value> results = region.build(body, value);
-    b.setInsertionPointToEnd(body);
-    YieldOp::create(b, loc, results);
-  }
+  MaskedRowsOp op = region.buildMaskedRows(b, loc, type, mask, region.rows(),
+                                           replaces ? ValueRange(base) : ValueRange(), value, dense);
   Value term = op.getResult(0);
   if (factor)
     term = make(b, loc, "Mul", type, {term, factor});

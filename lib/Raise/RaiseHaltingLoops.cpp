@@ -30,8 +30,6 @@ private:
   bool countsIdleSteps();
   bool stopsWithRows();
   Value maskAt(OpBuilder &b);
-  MaskedRowsOp makeRows(ValueRange rows, ValueRange otherwise, TypeRange types,
-                        llvm::function_ref<SmallVector<Value>(Block *)> build);
   void hoistConstants();
   void carryContext();
   void maskAccumulators();
@@ -144,19 +142,6 @@ Value LoopRaiser::maskAt(OpBuilder &b) {
               {running, makeInts(b, running.getLoc(), {1}, {rowType.getRank() - 1})});
 }
 
-MaskedRowsOp LoopRaiser::makeRows(ValueRange rows, ValueRange otherwise, TypeRange types,
-                                  llvm::function_ref<SmallVector<Value>(Block *)> build) {
-  OpBuilder b(yield);
-  auto op = MaskedRowsOp::create(b, loop->getLoc(), types, maskAt(b), rows, otherwise, /*dense=*/false);
-  Block *inner = b.createBlock(&op.getBody());
-  for (Value row : rows)
-    inner->addArgument(row.getType(), loop->getLoc());
-  SmallVector<Value> results = build(inner);
-  b.setInsertionPointToEnd(inner);
-  YieldOp::create(b, loop->getLoc(), results);
-  return op;
-}
-
 /// Constants in the body are the same in each iteration.
 void LoopRaiser::hoistConstants() {
   for (Operation &op : llvm::make_early_inc_range(*body))
@@ -215,8 +200,9 @@ void LoopRaiser::carryContext() {
       carried.push_back(body->addArgument(value.getType(), value.getLoc()));
       byRows.push_back(true);
     }
-    MaskedRowsOp update = makeRows(next(i), carried, ValueRange(carried).getTypes(),
-                                   [&](Block *inner) { return region->build(inner, found); });
+    OpBuilder atEnd(yield);
+    MaskedRowsOp update = region->buildMaskedRows(atEnd, loop->getLoc(), ValueRange(carried).getTypes(), maskAt(atEnd),
+                                                  next(i), carried, found, /*dense=*/false);
     for (auto [value, current] : llvm::zip(found, carried))
       value.replaceAllUsesWith(current);
     addedInit.append(initial);
@@ -239,8 +225,9 @@ void LoopRaiser::maskAccumulators() {
     RowRegion::Root root{value, {&use}};
     if (!region.grow(root))
       continue;
-    MaskedRowsOp update = makeRows(region.rows(), ValueRange(argument(i)), value.getType(),
-                                   [&](Block *inner) { return region.build(inner, value); });
+    OpBuilder b(yield);
+    MaskedRowsOp update = region.buildMaskedRows(b, loop->getLoc(), value.getType(), maskAt(b), region.rows(),
+                                                 ValueRange(argument(i)), value, /*dense=*/false);
     use.set(update.getResult(0));
     region.eraseMembers();
   }

@@ -36,14 +36,8 @@ struct RaiseMaskedRows : impl::RaiseMaskedRowsBase<RaiseMaskedRows> {
       return {};
     }
     OpBuilder b(user);
-    auto op = MaskedRowsOp::create(b, user->getLoc(), TypeRange{value.getType()}, mask, region.rows(),
-                                   otherwise ? ValueRange(otherwise) : ValueRange(), dense);
-    Block *body = b.createBlock(&op.getBody());
-    for (Value row : region.rows())
-      body->addArgument(row.getType(), user->getLoc());
-    SmallVector<Value> results = region.build(body, value);
-    b.setInsertionPointToEnd(body);
-    YieldOp::create(b, user->getLoc(), results);
+    MaskedRowsOp op = region.buildMaskedRows(b, user->getLoc(), value.getType(), mask, region.rows(),
+                                             otherwise ? ValueRange(otherwise) : ValueRange(), value, dense);
     use.set(op.getResult(0));
     unsigned numProducts = region.numProducts();
     gone.insert(region.members().begin(), region.members().end());

@@ -23,18 +23,8 @@ namespace {
 
 /// The single axis in attribute `axes` or operand 1, non-negative for this rank.
 std::optional<int64_t> singleAxis(Operation *op, int64_t rank) {
-  std::optional<int64_t> axis;
-  if (auto given = op->getAttrOfType<DenseI64ArrayAttr>("axes")) {
-    if (given.size() == 1)
-      axis = given[0];
-  } else if (op->getNumOperands() == 2 && op->getOperand(1).getDefiningOp()) {
-    auto value = op->getOperand(1).getDefiningOp()->getAttrOfType<DenseIntElementsAttr>("value");
-    if (value && value.getNumElements() == 1)
-      axis = (*value.value_begin<APInt>()).getSExtValue();
-  }
-  if (axis && *axis < 0)
-    *axis += rank;
-  return axis && *axis >= 0 && *axis < rank ? axis : std::nullopt;
+  auto axes = normalized(intsOf(op, "axes", 1), rank);
+  return axes && axes->size() == 1 ? std::optional(axes->front()) : std::nullopt;
 }
 
 /// Whether a matrix product is among what makes this value and nothing else.

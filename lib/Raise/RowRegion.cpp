@@ -410,14 +410,25 @@ SmallVector<Value> RowRegion::build(Block *body, ArrayRef<Value> roots) {
   return build(b, body->getArguments().take_front(rowOperands.size()), roots);
 }
 
+MaskedRowsOp RowRegion::buildMaskedRows(OpBuilder &b, Location loc, TypeRange types, Value mask, ValueRange rows,
+                                        ValueRange otherwise, ArrayRef<Value> roots, bool dense) {
+  OpBuilder::InsertionGuard guard(b);
+  auto op = MaskedRowsOp::create(b, loc, types, mask, rows, otherwise, dense);
+  Block *body = b.createBlock(&op.getBody());
+  for (Value row : rows)
+    body->addArgument(row.getType(), loc);
+  SmallVector<Value> results = build(body, roots);
+  b.setInsertionPointToEnd(body);
+  YieldOp::create(b, loc, results);
+  return op;
+}
+
 SmallVector<Value> RowRegion::build(OpBuilder &b, ValueRange values, ArrayRef<Value> roots) {
   IRMapping mapping;
   for (auto &[operand, whole] : operandFor)
     mapping.map(operand, values[llvm::find(rowOperands, whole) - rowOperands.begin()]);
   for (Operation *op : ordered) {
     ArrayRef<int64_t> at = candidates[op];
-    // Only operands that hold rows are those of the region; the same value may be used whole by the same operation.
-    IRMapping own;
     StringRef name = operatorOf(op);
     SmallVector<Value> operands;
     for (auto [operand, place] : llvm::zip(op->getOperands(), at)) {
@@ -427,20 +438,19 @@ SmallVector<Value> RowRegion::build(OpBuilder &b, ValueRange values, ArrayRef<Va
                          : place == kShared ? operand
                                             : mapping.lookup(operand));
     }
-    auto resultType = rankedType(op->getResult(0));
-    if (name == "Reshape" || name == "Flatten" || name == "Expand" || (name == "Squeeze" || name == "Unsqueeze")) {
-      int64_t place = places.lookup(op->getResult(0));
-      if (place >= 0 && (name == "Reshape" || name == "Flatten" || name == "Expand")) {
-        SmallVector<int64_t> shape(resultType.getShape());
-        shape[place] = name == "Expand" ? 1 : -1;
-        Value target = makeInts(b, op->getLoc(), {resultType.getRank()}, shape);
-        Value made = make(b, op->getLoc(), name == "Expand" ? "Expand" : "Reshape",
-                          withRows(op->getResult(0).getType(), place), {operands[0], target});
-        mapping.map(op->getResult(0), made);
-        continue;
-      }
+    int64_t place = places.lookup(op->getResult(0));
+    bool expands = name == "Expand";
+    // A target shape has the number of rows in it, which is another inside.
+    if (place >= 0 && (expands || name == "Reshape" || name == "Flatten")) {
+      auto type = rankedType(op->getResult(0));
+      SmallVector<int64_t> shape(type.getShape());
+      shape[place] = expands ? 1 : -1;
+      Value target = makeInts(b, op->getLoc(), {type.getRank()}, shape);
+      mapping.map(op->getResult(0), make(b, op->getLoc(), expands ? "Expand" : "Reshape", withRows(type, place),
+                                         {operands[0], target}));
+      continue;
     }
-    Operation *clone = op->clone(own);
+    Operation *clone = op->clone();
     b.insert(clone);
     clone->setOperands(operands);
     for (auto [from, to] : llvm::zip(op->getResults(), clone->getResults())) {

@@ -17,6 +17,7 @@
 #ifndef RAISE_ROWREGION_H
 #define RAISE_ROWREGION_H
 
+#include "dialects/AC/IR/ACDialect.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/IRMapping.h"
@@ -61,6 +62,9 @@ public:
   SmallVector<Value> build(Block *body, ArrayRef<Value> roots);
   /// The same where `b` stands, with `values` for the rows.
   SmallVector<Value> build(OpBuilder &b, ValueRange values, ArrayRef<Value> roots);
+  /// Makes `ac.masked_rows` whose body is the region, given `rows` for its rows, and yields the roots.
+  MaskedRowsOp buildMaskedRows(OpBuilder &b, Location loc, TypeRange types, Value mask, ValueRange rows,
+                               ValueRange otherwise, ArrayRef<Value> roots, bool dense);
   /// What members use that is the same for all rows.
   SmallVector<Value> shared() const;
   /// Erases members that nothing uses any longer.

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Raise/Scores.h"
+#include "Support/NodeName.h"
 #include "Raise/Masks.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/SetVector.h"
@@ -259,9 +260,8 @@ BudgetNames::BudgetNames(Operation *module) {
 std::string BudgetNames::make(StringRef prefix, Operation *node, StringRef suffix) {
   ++count;
   std::string place;
-  if (auto loc = node->getLoc()->findInstanceOf<NameLoc>())
-    for (char c : loc.getName().getValue())
-      place += llvm::isAlnum(c) || StringRef("._-/:").contains(c) ? c : '_';
+  for (char c : nodeNameOf(node->getLoc()))
+    place += llvm::isAlnum(c) || StringRef("._-/:").contains(c) ? c : '_';
   if (place.empty())
     place = std::to_string(count);
   std::string name = (prefix + "." + place + "." + suffix).str(), unique = name;

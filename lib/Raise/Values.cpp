@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Raise/Values.h"
+#include "Support/NodeName.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -175,6 +176,13 @@ std::optional<SmallVector<int64_t>> normalized(std::optional<SmallVector<int64_t
   return axes;
 }
 
+std::string equationOfTwo(Operation *op) {
+  auto equation = op->getAttrOfType<StringAttr>("equation");
+  std::string text = equation && op->getNumOperands() == 2 ? equation.str() : "";
+  llvm::erase(text, ' ');
+  return text;
+}
+
 Value throughMoves(Value value, bool shapes, bool casts) {
   while (Operation *op = value.getDefiningOp()) {
     StringRef name = operatorOf(op);
@@ -268,10 +276,8 @@ void eraseUnused(Operation *op, llvm::SmallPtrSetImpl<Operation *> *erased) {
 }
 
 std::string describe(Operation *op) {
-  std::string name = "?";
-  if (auto loc = op->getLoc()->findInstanceOf<NameLoc>())
-    name = loc.getName().str();
-  return ("node '" + Twine(name) + "' (" + operatorOf(op) + ")").str();
+  StringRef name = nodeNameOf(op->getLoc());
+  return ("node '" + (name.empty() ? "?" : name) + "' (" + operatorOf(op) + ")").str();
 }
 
 } // namespace mlir::ac

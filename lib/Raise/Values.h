@@ -41,6 +41,9 @@ int64_t intOf(Operation *op, StringRef attribute, int64_t otherwise);
 /// Axes made non-negative for this rank; nothing if one is out of range.
 std::optional<SmallVector<int64_t>> normalized(std::optional<SmallVector<int64_t>> axes, int64_t rank);
 
+/// The equation of an Einsum of two tensors without its blanks; empty for anything else.
+std::string equationOfTwo(Operation *op);
+
 /// What `value` is, seen through operations that change neither numbers nor their order: Identity and, with `shapes`,
 /// Reshape, Squeeze, Unsqueeze and Flatten; with `casts`, Cast between booleans, integers and floats.
 Value throughMoves(Value value, bool shapes, bool casts);
@@ -59,7 +62,7 @@ Value makeCast(OpBuilder &b, Location loc, Value value, Type element);
 /// Erases `op` and what it alone used, if nothing uses it; adds them to `erased`.
 void eraseUnused(Operation *op, llvm::SmallPtrSetImpl<Operation *> *erased = nullptr);
 
-/// How far an operation is from the end of its block, in the words of remarks: `node 'x' (MatMul)`.
+/// An operation in the words of remarks: `node 'x' (MatMul)`.
 std::string describe(Operation *op);
 
 } // namespace mlir::ac

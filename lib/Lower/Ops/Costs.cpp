@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Costs.h"
+#include "Support/NodeName.h"
 #include "dialects/AC/IR/ACDialect.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -99,9 +100,8 @@ int64_t mlir::ac::flopsPerRun(Region &region) { return estimate(region, /*perRow
 int64_t mlir::ac::flopsPerRow(Region &region) { return estimate(region, /*perRow=*/true); }
 
 static std::string baseName(Operation *op) {
-  if (auto name = op->getLoc()->findInstanceOf<NameLoc>())
-    return name.getName().str();
-  return op->getName().getStringRef().str();
+  StringRef name = nodeNameOf(op->getLoc());
+  return (name.empty() ? op->getName().getStringRef() : name).str();
 }
 
 std::string mlir::ac::counterSite(Operation *op) {

@@ -11,9 +11,11 @@
 using namespace mlir;
 using namespace mlir::ac;
 
+Counters::Counters(Node &node, StringRef kind) : node(node), kind(kind), site(counterSite(node.op)) {}
+
 void Counters::count(unsigned slot, OpFoldResult value, Value offset) const {
   Emitter &emit = node.emit;
   SmallVector<StringRef> texts(names.begin(), names.end());
-  CountOp::create(emit, emit.getStringAttr(counterSite(node.op)), emit.getI64IntegerAttr(slot), emit.asValue(value), offset,
+  CountOp::create(emit, emit.getStringAttr(site), emit.getI64IntegerAttr(slot), emit.asValue(value), offset,
                   emit.getStringAttr(kind), emit.getStrArrayAttr(texts), emit.getDenseI64ArrayAttr(costs));
 }

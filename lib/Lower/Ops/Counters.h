@@ -14,7 +14,7 @@ namespace mlir::ac {
 /// The counters of one operation that decides. The first counts opportunities, each other how many of them were taken.
 class Counters {
 public:
-  Counters(Node &node, StringRef kind) : node(node), kind(kind) {}
+  Counters(Node &node, StringRef kind);
 
   /// Adds a counter; `flops` is what one unit of it costs, -1 if that is not known.
   void add(const Twine &name, int64_t flops = 0) {
@@ -27,6 +27,7 @@ public:
 private:
   Node &node;
   StringRef kind;
+  std::string site;
   SmallVector<std::string> names;
   SmallVector<int64_t> costs;
 };
