@@ -16,6 +16,9 @@ namespace mlir::ac {
 /// Rows of a task: enough to use a panel that is in the cache sixteen times over, few enough to share the work.
 constexpr int64_t kTilesPerTask = 16;
 
+/// Kernels by what they compute.
+using Kernels = llvm::StringMap<func::FuncOp>;
+
 /// Emits the call of a kernel for an `ac.contract` on buffers (EmitContractions.cpp), and the kernel (ContractKernel.cpp).
 class ContractEmitter {
 public:
@@ -25,16 +28,20 @@ public:
         hasMasks(target.hasMasks), vectorType(VectorType::get({static_cast<int64_t>(lanes)}, element)),
         maskType(VectorType::get({static_cast<int64_t>(lanes)}, b.getI1Type())) {}
 
-  /// Makes the parallel loop, and the kernel unless `kernels` has one like it.
-  void emit(llvm::StringMap<func::FuncOp> &kernels);
+  /// Makes the parallel loop, and the kernel unless `kernels` has one like it. The tiles of the last panel of packed
+  /// weights fetch what is at the address `next` (index), the weights of the product after this one, or null.
+  void emit(Kernels &kernels, Value next);
+  /// The address (index) of a panel of packed weights.
+  static Value addressOfPanel(ImplicitLocOpBuilder &b, Value rhs, Value batch, Value panel);
 
 private:
-  void emitKernel(func::FuncOp kernel, ValueRange captured, ArrayRef<Operation *> constants);
-  std::string fingerprint(ValueRange operands, ArrayRef<Operation *> constants);
+  void emitKernel(func::FuncOp kernel);
+  std::string fingerprint(ValueRange operands);
   struct Tile {
     Value batch, lhsBatch, rhsBatch, panel, column; // column: first column of the panel
     unsigned vectors;                               // of columns that are computed
     bool masked;                                    // whether the last of them may be partly outside
+    Value fetched;                                  // index: address of the packed panel that is needed next
   };
   /// What the columns that fill no whole panel need.
   struct Remainder {
@@ -74,8 +81,14 @@ private:
     Panel,  // its part of the next panel, which all tiles fetch together
     Stream  // what it will read itself in a while: with few rows there is nobody else to do it
   };
-  void emitRowLoop(const Tile &tile, Value rowBegin, Value fullEnd, Fetch fetch);
-  void emitTile(const Tile &tile, Value row, unsigned numRows, Fetch fetch, Value tileNumber = {});
+  struct Fetching {
+    Fetch what = Fetch::Nothing;
+    unsigned lines = 0; // of its piece that a tile fetches every few steps
+    Value piece = {};   // index: the address of the piece
+  };
+  void emitRowLoop(const Tile &tile, Value rowBegin, Value fullEnd, Fetching fetching);
+  void emitTile(const Tile &tile, Value row, unsigned numRows, const Fetching &fetching);
+  void fetch(const Fetching &fetching, Value k);
   Value loadRhs(const Tile &tile, Value k, unsigned vector);
   Value epilogue(Value sum, const Tile &tile, Value row, unsigned vector);
   Value loadVector(Value buffer, ValueRange indices, VectorType type, unsigned vector, bool masked);
@@ -90,7 +103,9 @@ private:
   Value lhsRows, outRows; // places of rows, or null
   SmallVector<Value> extras;
   SmallVector<Value> masks; // per vector of the panel at hand
-  Value aheadShift;         // see emitRowBlocks
+  Value pieceBytes;         // of a panel that a tile fetches
+  SmallVector<Value> captured; // by the epilogue
+  SmallVector<Operation *> constants; // that it uses
   IRMapping inside;         // what the epilogue captures, in the kernel
 };
 

@@ -6,14 +6,21 @@
 //===----------------------------------------------------------------------===//
 #include "Kernels/ContractEmitter.h"
 #include "Kernels/FusedSums.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 namespace mlir::ac {
 
 /// Steps between the request for a row of a panel and its use: as many lines as a core can wait for.
 static constexpr int64_t kStepsAhead = 24;
 
+/// Steps of a full tile that are emitted one after another.
+static constexpr int64_t kUnrolledSteps = 4;
+
+/// Bytes that arrive together.
+static constexpr int64_t kLineBytes = 64;
+
 /// The function over a range of tasks. From here on, the members name its arguments.
-void ContractEmitter::emitKernel(func::FuncOp kernel, ValueRange captured, ArrayRef<Operation *> constants) {
+void ContractEmitter::emitKernel(func::FuncOp kernel) {
   auto arguments = kernel.getArguments();
   lhs = arguments[0], rhs = arguments[1], result = arguments[2];
   extras.assign(arguments.begin() + 3, arguments.begin() + 3 + op.getExtras().size());
@@ -28,6 +35,8 @@ void ContractEmitter::emitKernel(func::FuncOp kernel, ValueRange captured, Array
     inside.map(value, argument);
   for (Operation *constant : constants)
     b.clone(*constant, inside);
+  arguments = arguments.drop_front(captured.size());
+  Value next = op.getPacked() ? arguments.front() : Value();
   Value begin = kernel.getArguments().drop_back().back(), end = kernel.getArguments().back();
   int64_t panelSize = lanes * vectors, chunkRows = rows * kTilesPerTask;
   Value numRows = numRowsOf(lhsRows, outRows), numColumns = dimOf(result, op.getOutOrder(), 2);
@@ -45,6 +54,11 @@ void ContractEmitter::emitKernel(func::FuncOp kernel, ValueRange captured, Array
   tile.lhsBatch = applyBatch(op.getLhsBatch(), tile.batch);
   tile.rhsBatch = applyBatch(op.getRhsBatch(), tile.batch);
   tile.column = arith::MulIOp::create(b, tile.panel, index(panelSize));
+  if (next) {
+    Value following = addIndex(tile.panel, 1);
+    Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, following, panels);
+    tile.fetched = arith::SelectOp::create(b, isLast, next, addressOfPanel(b, rhs, tile.rhsBatch, following));
+  }
   Value rowBegin = arith::MulIOp::create(b, chunk, index(chunkRows));
   Value rowEnd = arith::MinSIOp::create(b, numRows, addIndex(rowBegin, chunkRows));
   Value columnsLeft = arith::SubIOp::create(b, numColumns, tile.column);
@@ -107,23 +121,25 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
   Value left = arith::RemUIOp::create(b, count, index(rows));
   Value fullEnd = arith::SubIOp::create(b, rowEnd, left);
   if (!op.getPacked()) {
-    emitRowLoop(tile, rowBegin, fullEnd, Fetch::Nothing);
+    emitRowLoop(tile, rowBegin, fullEnd, {});
   } else {
-    Value tiles = arith::DivUIOp::create(b, count, index(rows));
-    auto atLeast = [&](int64_t number) -> Value {
-      return arith::CmpIOp::create(b, arith::CmpIPredicate::uge, tiles, index(number));
-    };
-    // One line a step, each of them twice or four times where there are tiles enough.
-    auto doubled = [&](int64_t times) {
-      return arith::SelectOp::create(b, atLeast(vectors * times), index(1), index(0));
-    };
-    aheadShift = arith::AddIOp::create(b, doubled(2), doubled(4));
-    auto many = scf::IfOp::create(b, atLeast(vectors), /*withElseRegion=*/true);
+    Value pieces = arith::DivUIOp::create(b, count, index(rows)); // one for each tile
+    int64_t stepBytes = lanes * vectors * element.getIntOrFloatBitWidth() / 8;
+    Value panelBytes = arith::MulIOp::create(b, memref::DimOp::create(b, rhs, 2), index(stepBytes));
+    Value lines = arith::CeilDivUIOp::create(b, panelBytes, index(kLineBytes));
+    Value piece = arith::CeilDivUIOp::create(b, lines, arith::MaxUIOp::create(b, pieces, index(1)));
+    pieceBytes = arith::MulIOp::create(b, piece, index(kLineBytes));
+    // A panel has `vectors` lines for each of the steps of a tile.
     OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(many.thenBlock());
-    emitRowLoop(tile, rowBegin, fullEnd, Fetch::Panel);
-    b.setInsertionPointToStart(many.elseBlock());
-    emitRowLoop(tile, rowBegin, fullEnd, Fetch::Stream);
+    for (unsigned lines = 1; lines <= kUnrolledSteps; lines *= 2) {
+      Value enough = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, pieces,
+                                           index(llvm::divideCeil(vectors * kUnrolledSteps, lines)));
+      auto choice = scf::IfOp::create(b, enough, /*withElseRegion=*/true);
+      b.setInsertionPointToStart(choice.thenBlock());
+      emitRowLoop(tile, rowBegin, fullEnd, {Fetch::Panel, lines});
+      b.setInsertionPointToStart(choice.elseBlock());
+    }
+    emitRowLoop(tile, rowBegin, fullEnd, {Fetch::Stream});
   }
   if (rows == 1)
     return;
@@ -132,19 +148,23 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
   OpBuilder::InsertionGuard guard(b);
   for (auto [i, numRows] : llvm::enumerate(cases)) {
     b.createBlock(&remainder.getCaseRegions()[i]);
-    emitTile(tile, fullEnd, numRows, op.getPacked() ? Fetch::Stream : Fetch::Nothing);
+    emitTile(tile, fullEnd, numRows, {op.getPacked() ? Fetch::Stream : Fetch::Nothing});
     scf::YieldOp::create(b);
   }
   b.createBlock(&remainder.getDefaultRegion());
   scf::YieldOp::create(b);
 }
 
-void ContractEmitter::emitRowLoop(const Tile &tile, Value rowBegin, Value fullEnd, Fetch fetch) {
+void ContractEmitter::emitRowLoop(const Tile &tile, Value rowBegin, Value fullEnd, Fetching fetching) {
   auto loop = scf::ForOp::create(b, rowBegin, fullEnd, index(rows));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(loop.getBody()->getTerminator());
-  Value number = arith::DivUIOp::create(b, arith::SubIOp::create(b, loop.getInductionVar(), rowBegin), index(rows));
-  emitTile(tile, loop.getInductionVar(), rows, fetch, number);
+  Value row = loop.getInductionVar();
+  if (fetching.what == Fetch::Panel) {
+    Value number = arith::DivUIOp::create(b, arith::SubIOp::create(b, row, rowBegin), index(rows));
+    fetching.piece = arith::AddIOp::create(b, tile.fetched, arith::MulIOp::create(b, number, pieceBytes));
+  }
+  emitTile(tile, row, rows, fetching);
 }
 
 Value ContractEmitter::loadVector(Value buffer, ValueRange indices, VectorType type, unsigned vector, bool masked) {
@@ -162,7 +182,18 @@ Value ContractEmitter::loadRhs(const Tile &tile, Value k, unsigned vector) {
                     vectorType, vector, tile.masked);
 }
 
-void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, Fetch fetch, Value tileNumber) {
+/// Fetches the lines of a piece that belong to the steps from `k` on.
+void ContractEmitter::fetch(const Fetching &fetching, Value k) {
+  Value offset = arith::MulIOp::create(b, k, index(fetching.lines * kLineBytes / kUnrolledSteps));
+  Value first = arith::AddIOp::create(b, fetching.piece, offset);
+  for (unsigned line = 0; line < fetching.lines; ++line) {
+    Value address = arith::IndexCastOp::create(b, b.getI64Type(), addIndex(first, line * kLineBytes));
+    Value pointer = LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), address);
+    LLVM::Prefetch::create(b, pointer, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+  }
+}
+
+void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, const Fetching &fetching) {
   Value zero = arith::ConstantOp::create(b, DenseElementsAttr::get(vectorType, b.getZeroAttr(element)));
   Value depth = dimOf(lhs, op.getLhsOrder(), 2);
   unsigned vectors = tile.vectors;
@@ -177,24 +208,12 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, Fe
   }
   // One sum over the whole depth whatever the tile: what a row is computed to does not depend on its neighbours.
   unsigned perTile = numRows * vectors;
-  Value nextPanel, firstStep;
-  if (fetch == Fetch::Panel) {
-    nextPanel = addIndex(tile.panel, 1);
-    firstStep = arith::MulIOp::create(b, tileNumber, depth);
-  }
-  auto prefetch = [&](Value panel, Value k, Value column) {
-    memref::PrefetchOp::create(b, rhs, ValueRange{tile.rhsBatch, panel, k, column}, /*isWrite=*/false,
-                               /*localityHint=*/2, /*isDataCache=*/true);
-  };
   auto step = [&](Value k, MutableArrayRef<Value> sum) {
-    if (fetch == Fetch::Panel) {
-      // Lines of the panel one after another, spread over the tiles.
-      Value line = arith::ShRUIOp::create(b, arith::AddIOp::create(b, firstStep, k), aheadShift);
-      prefetch(nextPanel, index(0), arith::MulIOp::create(b, line, index(lanes)));
-    } else if (fetch == Fetch::Stream) {
+    if (fetching.what == Fetch::Stream) {
       Value later = addIndex(k, kStepsAhead); // past the end of the panel the next one begins
       for (unsigned v = 0; v < vectors; ++v)
-        prefetch(tile.panel, later, index(v * lanes));
+        memref::PrefetchOp::create(b, rhs, ValueRange{tile.rhsBatch, tile.panel, later, index(v * lanes)},
+                                   /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
     }
     SmallVector<Value> panelRow;
     for (unsigned v = 0; v < vectors; ++v)
@@ -206,15 +225,28 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, Fe
         sum[r * vectors + v] = vector::FMAOp::create(b, broadcast, panelRow[v], sum[r * vectors + v]);
     }
   };
-  auto loop = scf::ForOp::create(b, index(0), depth, index(1), SmallVector<Value>(perTile, zero));
-  {
+  SmallVector<Value> sum(perTile, zero);
+  auto steps = [&](Value from, Value to, int64_t count) {
+    auto loop = scf::ForOp::create(b, from, to, index(count), sum);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(loop.getBody());
+    Value k = loop.getInductionVar();
+    if (fetching.what == Fetch::Panel && count == kUnrolledSteps)
+      fetch(fetching, k);
     SmallVector<Value> next(loop.getRegionIterArgs());
-    step(loop.getInductionVar(), next);
+    for (int64_t i = 0; i < count; ++i)
+      step(addIndex(k, i), next);
     scf::YieldOp::create(b, next);
+    sum.assign(loop.getResults().begin(), loop.getResults().end());
+  };
+  Value begin = index(0);
+  if (numRows == rows) {
+    Value unrolled = arith::MulIOp::create(b, arith::DivUIOp::create(b, depth, index(kUnrolledSteps)),
+                                           index(kUnrolledSteps));
+    steps(begin, unrolled, kUnrolledSteps);
+    begin = unrolled;
   }
-  SmallVector<Value> sum(loop.getResults());
+  steps(begin, depth, 1);
   for (unsigned r = 0; r < numRows; ++r) {
     for (unsigned v = 0; v < vectors; ++v) {
       Value value = epilogue(sum[r * vectors + v], tile, rowIndex[r], v);

@@ -66,7 +66,7 @@ Value ContractEmitter::applyBatch(AffineMap map, Value batch) {
 }
 
 /// Equal texts, equal kernels: the types of what comes in, the maps, and the epilogue.
-std::string ContractEmitter::fingerprint(ValueRange operands, ArrayRef<Operation *> constants) {
+std::string ContractEmitter::fingerprint(ValueRange operands) {
   std::string text;
   llvm::raw_string_ostream os(text);
   for (Type type : operands.getTypes())
@@ -97,7 +97,17 @@ std::string ContractEmitter::fingerprint(ValueRange operands, ArrayRef<Operation
   return text;
 }
 
-void ContractEmitter::emit(llvm::StringMap<func::FuncOp> &kernels) {
+Value ContractEmitter::addressOfPanel(ImplicitLocOpBuilder &b, Value rhs, Value batch, Value panel) {
+  auto metadata = memref::ExtractStridedMetadataOp::create(b, rhs);
+  Value element = metadata.getOffset();
+  for (auto [position, stride] : llvm::zip(ValueRange{batch, panel}, metadata.getStrides()))
+    element = arith::AddIOp::create(b, element, arith::MulIOp::create(b, position, stride));
+  Value bytes = arith::ConstantIndexOp::create(b, cast<MemRefType>(rhs.getType()).getElementTypeBitWidth() / 8);
+  return arith::AddIOp::create(b, memref::ExtractAlignedPointerAsIndexOp::create(b, rhs),
+                               arith::MulIOp::create(b, element, bytes));
+}
+
+void ContractEmitter::emit(Kernels &kernels, Value next) {
   lhs = makeDynamic(op.getLhs(), 0);
   rhs = op.getPacked() ? makeDynamic(op.getRhs(), 1) : makeDynamic(withUnitStride(op.getRhs()), 0);
   result = makeDynamic(op.getInit(), 0);
@@ -112,8 +122,6 @@ void ContractEmitter::emit(llvm::StringMap<func::FuncOp> &kernels) {
   // The epilogue may capture scalars: constants are made again in the kernel, others are handed over.
   llvm::SetVector<Value> used;
   getUsedValuesDefinedAbove(op.getEpilogue(), used);
-  SmallVector<Value> captured;
-  SmallVector<Operation *> constants;
   for (Value value : used) {
     if (auto constant = value.getDefiningOp<arith::ConstantOp>())
       constants.push_back(constant);
@@ -128,11 +136,13 @@ void ContractEmitter::emit(llvm::StringMap<func::FuncOp> &kernels) {
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
         chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
   Value tasks = arith::MulIOp::create(b, arith::MulIOp::create(b, batches, panels), chunks);
+  if (op.getPacked())
+    operands.push_back(next ? next : addressOfPanel(b, rhs, index(0), panels));
   // A range should hold some ten thousand multiply-adds at least.
   Value depthOrOne = arith::MaxSIOp::create(b, depth, index(1));
   Value grain = arith::CeilDivSIOp::create(b, index(128), depthOrOne);
   auto parallel = ParallelOp::create(b, tasks, grain);
-  func::FuncOp &kernel = kernels[fingerprint(operands, constants)];
+  func::FuncOp &kernel = kernels[fingerprint(operands)];
   if (!kernel) {
     OpBuilder::InsertionGuard guard(b);
     auto module = op->getParentOfType<ModuleOp>();
@@ -142,9 +152,7 @@ void ContractEmitter::emit(llvm::StringMap<func::FuncOp> &kernels) {
     kernel = func::FuncOp::create(b, "ac_contract_" + std::to_string(kernels.size() - 1), b.getFunctionType(types, {}));
     kernel.setPrivate();
     b.setInsertionPointToStart(kernel.addEntryBlock());
-    SmallVector<Value> outside{lhs, rhs, result};
-    emitKernel(kernel, captured, constants);
-    lhs = outside[0], rhs = outside[1], result = outside[2];
+    emitKernel(kernel);
   }
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(parallel.getBody().front().getTerminator());
@@ -154,6 +162,19 @@ void ContractEmitter::emit(llvm::StringMap<func::FuncOp> &kernels) {
 
 namespace {
 
+/// The packed weights that are read first after `op`, where its block tells and they can be named in front of it.
+Value weightsAfter(ContractOp op) {
+  for (Operation *next = op->getNextNode(); next; next = next->getNextNode()) {
+    auto contract = dyn_cast<ContractOp>(next);
+    if (!contract || !contract.getPacked())
+      continue;
+    Operation *source = contract.getRhs().getDefiningOp();
+    bool isKnown = !source || source->getBlock() != op->getBlock() || source->isBeforeInBlock(op);
+    return isKnown ? contract.getRhs() : Value();
+  }
+  return {};
+}
+
 struct EmitContractions : impl::EmitContractionsBase<EmitContractions> {
   void runOnOperation() override {
     TargetInfo target = TargetInfo::of(getOperation());
@@ -162,9 +183,15 @@ struct EmitContractions : impl::EmitContractionsBase<EmitContractions> {
       if (op->getNumResults() == 0)
         ops.push_back(op);
     });
-    llvm::StringMap<func::FuncOp> kernels;
+    Kernels kernels;
     for (ContractOp op : ops) {
-      ContractEmitter(op, target).emit(kernels);
+      ImplicitLocOpBuilder b(op.getLoc(), op);
+      Value next;
+      if (Value weights = op.getPacked() ? weightsAfter(op) : Value()) {
+        Value zero = arith::ConstantIndexOp::create(b, 0);
+        next = ContractEmitter::addressOfPanel(b, weights, zero, zero);
+      }
+      ContractEmitter(op, target).emit(kernels, next);
       op.erase();
     }
   }

@@ -106,7 +106,7 @@ def EmitContractions : Pass<"ac-emit-contractions", "::mlir::ModuleOp"> {
     contractions on tensors alone.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];
 }
 

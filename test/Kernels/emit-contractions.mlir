@@ -1,4 +1,6 @@
-// RUN: ac-opt %s --ac-emit-contractions --canonicalize --cse | FileCheck %s
+// RUN: ac-opt %s --ac-emit-contractions --canonicalize --cse > %t
+// RUN: FileCheck %s --input-file=%t
+// RUN: FileCheck %s --input-file=%t --check-prefix=NEXT
 
 #same = affine_map<(d0) -> (d0)>
 #row = affine_map<(d0, d1, d2) -> (d1)>
@@ -13,6 +15,12 @@ module attributes {ac.target = {vector_bits = 256 : i64, tile_rows = 3 : i64, ti
 // CHECK: ac.parallel
 // CHECK: func.call @[[KERNEL]](
 // CHECK: return
+//
+// The last tiles of the first product fetch the weights of the second: its kernel gets their address.
+// NEXT-LABEL: func.func @shapes_share_a_kernel(
+// NEXT-SAME: %[[D:[a-z0-9]+]]: memref<2x2x7x16xf32>
+// NEXT: %[[ADDRESS:.*]] = memref.extract_aligned_pointer_as_index %[[D]]
+// NEXT: func.call @ac_contract_0(%{{.*}}, %[[ADDRESS]], %{{[a-z0-9]+}}, %{{[a-z0-9]+}})
 func.func @shapes_share_a_kernel(%a: memref<1x?x64xf32>, %b: memref<1x4x64x16xf32>, %r: memref<1x?x64xf32>,
                                  %c: memref<2x5x7xf32>, %d: memref<2x2x7x16xf32>, %s: memref<2x5x32xf32>) {
   ac.contract packed ins(%a, %b : memref<1x?x64xf32>, memref<1x4x64x16xf32>) extras() outs(%r : memref<1x?x64xf32>)
@@ -100,10 +108,17 @@ func.func @tensors_stay(%a: tensor<1x?x64xf32>, %b: tensor<1x64x32xf32>, %i: ten
   return %p : tensor<1x?x32xf32>
 }
 
-// The kernel: full tiles of three rows by two vectors, then a tile of exactly the rows that are left.
+// The kernel: full tiles of three rows by two vectors, four steps at a time and then one by one, and a tile of exactly the
+// rows that are left.
 // CHECK-LABEL: func.func private @ac_contract_0(
 // CHECK: scf.for %{{.*}} step %c3
+// CHECK: scf.for %{{.*}} step %c4
+// CHECK-COUNT-24: vector.fma {{.*}} : vector<8xf32>
+// CHECK-NOT: vector.fma
+// CHECK: scf.for %{{.*}} step %c1
 // CHECK-COUNT-6: vector.fma {{.*}} : vector<8xf32>
+// CHECK-NOT: vector.fma
+// CHECK: scf.for %{{.*}} step %c3
 // CHECK: scf.index_switch
 // CHECK-NEXT: case 1 {
 // CHECK: case 2 {
@@ -116,26 +131,34 @@ func.func @tensors_stay(%a: tensor<1x?x64xf32>, %b: tensor<1x64x32xf32>, %i: ten
 // CHECK: %[[V:.*]] = arith.addf %{{.*}}, %[[ADD]] : vector<8xf32>
 // CHECK: vector.maskedstore {{.*}}, %[[V]]
 
-// Columns that fill one vector of two: three products a step. With many rows, tiles fetch the next panel together; with few,
-// each what it will read itself.
+// Columns that fill one vector of two: three products a step. With many rows, tiles fetch the next panel together, fewer
+// lines each the more they are; with few, each what it will read itself.
 // CHECK-LABEL: func.func private @ac_contract_4(
+// CHECK: arith.cmpi uge, %{{.*}}, %c8
 // CHECK: scf.for %{{.*}} step %c3
-// CHECK: memref.prefetch
-// CHECK-COUNT-3: vector.fma {{.*}} : vector<8xf32>
+// CHECK: llvm.intr.prefetch
+// CHECK-NOT: llvm.intr.prefetch
+// CHECK-COUNT-12: vector.fma {{.*}} : vector<8xf32>
 // CHECK-NOT: vector.fma
-// CHECK: } else {
+// CHECK: scf.for %{{.*}} step %c1
+// CHECK-COUNT-3: vector.fma {{.*}} : vector<8xf32>
+// CHECK: arith.cmpi uge, %{{.*}}, %c4
 // CHECK: scf.for %{{.*}} step %c3
+// CHECK-COUNT-2: llvm.intr.prefetch
+// CHECK-NOT: llvm.intr.prefetch
+// CHECK: arith.cmpi uge, %{{.*}}, %c2
+// CHECK-COUNT-4: llvm.intr.prefetch
+// CHECK-NOT: llvm.intr.prefetch
 // CHECK: memref.prefetch
-// CHECK-COUNT-3: vector.fma {{.*}} : vector<8xf32>
-// CHECK-NOT: vector.fma
+// CHECK-NOT: llvm.intr.prefetch
 // CHECK: scf.index_switch
 
 // What is scaled and added is rounded once in each tile, whatever LLVM makes of their ends.
 // CHECK-LABEL: func.func private @ac_contract_5(
 // CHECK: %[[PLACE:.*]] = memref.load %[[PLACES:.*]][%{{.*}}] : memref<?xindex
 // CHECK: memref.load %{{.*}}[%{{.*}}, %[[PLACE]], %{{.*}}] : memref<?x?x?xf32
-// CHECK: %[[OLD:.*]] = vector.load %{{.*}}[%{{.*}}, %[[OUT:[0-9]+]],
-// CHECK: %[[NEW:.*]] = vector.fma %{{.*}}, %{{.*}}, %[[OLD]] : vector<8xf32>
+// CHECK: %[[OLD:.*]] = vector.load %arg2[%{{.*}}, %[[OUT:[0-9]+]],
+// CHECK-NEXT: %[[NEW:.*]] = vector.fma %{{.*}}, %{{.*}}, %[[OLD]] : vector<8xf32>
 // CHECK: vector.store %[[NEW]], %{{.*}}[%{{.*}}, %[[OUT]],
 // CHECK-NOT: arith.addf
 }
