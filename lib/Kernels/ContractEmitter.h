@@ -16,6 +16,9 @@ namespace mlir::ac {
 /// Rows of a task: enough to use a panel that is in the cache sixteen times over, few enough to share the work.
 constexpr int64_t kTilesPerTask = 16;
 
+/// Bytes that arrive together.
+constexpr int64_t kLineBytes = 64;
+
 /// Kernels by what they compute.
 using Kernels = llvm::StringMap<func::FuncOp>;
 
@@ -25,7 +28,8 @@ public:
   ContractEmitter(ContractOp op, const TargetInfo &target)
       : op(op), b(op.getLoc(), op), element(op.getElementType()), lanes(target.lanes(element)),
         vectors(op.getPacked() ? op.getLanes() / target.lanes(element) : target.tileVectors), rows(target.tileRows),
-        hasMasks(target.hasMasks), vectorType(VectorType::get({static_cast<int64_t>(lanes)}, element)),
+        hasMasks(target.hasMasks), hasTables(target.hasTables()),
+        vectorType(VectorType::get({static_cast<int64_t>(lanes)}, element)),
         maskType(VectorType::get({static_cast<int64_t>(lanes)}, b.getI1Type())) {}
 
   /// Makes the parallel loop, and the kernel unless `kernels` has one like it. The tiles of the last panel of packed
@@ -75,6 +79,8 @@ private:
   }
   void emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value columnsLeft);
   void emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
+  /// A tile of exactly `left` rows, which are at most `most`; none for zero.
+  void emitRowsLeft(const Tile &tile, Value row, Value left, int64_t most);
   /// What a tile fetches from memory on its way. A panel takes as long to arrive as the work of some ten rows on it.
   enum class Fetch {
     Nothing,
@@ -89,7 +95,30 @@ private:
   void emitRowLoop(const Tile &tile, Value rowBegin, Value fullEnd, Fetching fetching);
   void emitTile(const Tile &tile, Value row, unsigned numRows, const Fetching &fetching);
   void fetch(const Fetching &fetching, Value k);
-  Value loadRhs(const Tile &tile, Value k, unsigned vector);
+
+  //===--- Rows of a panel (ContractPanels.cpp) ------------------------------===//
+  /// Multiplies by one row of the panel, given in vectors: updates the carried values.
+  using Step = llvm::function_ref<void(Value k, ArrayRef<Value> panelRow, MutableArrayRef<Value> carried)>;
+  /// Calls `step` for each row of a quantised panel in order, and returns what the last one carries.
+  SmallVector<Value> walkBlocks(const Tile &tile, ValueRange start, Step step);
+  /// A row of a panel of floats.
+  SmallVector<Value> loadRow(const Tile &tile, Value k);
+  Value loadPanel(Value buffer, const Tile &tile, Value k, unsigned vector);
+  /// Scales, zeros and offsets of one block, in vectors of floats; those that are left out are null.
+  struct BlockParameters {
+    SmallVector<Value> scales, zeros, offsets;
+  };
+  BlockParameters loadBlock(const Tile &tile, Value block);
+  Value dequantize(Value integer, const BlockParameters &parameters, unsigned vector);
+  /// The number that four bits of each lane stand for, as floats.
+  Value fourBits(Value words, Value shift);
+  /// Computes the panel's numbers into `unpacked`.
+  void unpackPanel(const Tile &tile);
+  /// Fetches what will be read some rows of the panel later.
+  void prefetchAhead(const Tile &tile, Value k);
+  SmallVector<Value> emitLoop(Value begin, Value end, ValueRange start,
+                              llvm::function_ref<void(Value, SmallVectorImpl<Value> &)> body);
+
   Value epilogue(Value sum, const Tile &tile, Value row, unsigned vector);
   Value loadVector(Value buffer, ValueRange indices, VectorType type, unsigned vector, bool masked);
 
@@ -97,10 +126,13 @@ private:
   ImplicitLocOpBuilder b;
   Type element;
   unsigned lanes, vectors, rows;
-  bool hasMasks;
+  bool hasMasks, hasTables;
   VectorType vectorType, maskType;
   Value lhs, rhs, result;
   Value lhsRows, outRows; // places of rows, or null
+  Value scales, zeros, offsets; // of a quantised rhs, or null
+  Value scratch;                // where a quantised panel is unpacked to for many rows, [depth, panel]
+  bool isUnpacked = false;      // whether it has been, at the place where code is emitted
   SmallVector<Value> extras;
   SmallVector<Value> masks; // per vector of the panel at hand
   Value pieceBytes;         // of a panel that a tile fetches

@@ -10,14 +10,8 @@
 
 namespace mlir::ac {
 
-/// Steps between the request for a row of a panel and its use: as many lines as a core can wait for.
-static constexpr int64_t kStepsAhead = 24;
-
 /// Steps of a full tile that are emitted one after another.
 static constexpr int64_t kUnrolledSteps = 4;
-
-/// Bytes that arrive together.
-static constexpr int64_t kLineBytes = 64;
 
 /// The function over a range of tasks. From here on, the members name its arguments.
 void ContractEmitter::emitKernel(func::FuncOp kernel) {
@@ -25,12 +19,16 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   lhs = arguments[0], rhs = arguments[1], result = arguments[2];
   extras.assign(arguments.begin() + 3, arguments.begin() + 3 + op.getExtras().size());
   arguments = arguments.drop_front(3 + extras.size());
-  for (auto [given, places] : {std::pair{op.getLhsRows(), &lhsRows}, std::pair{op.getOutRows(), &outRows}}) {
+  auto takeIf = [&](Value given) -> Value {
     if (!given)
-      continue;
-    *places = arguments.front();
+      return {};
+    Value argument = arguments.front();
     arguments = arguments.drop_front();
-  }
+    return argument;
+  };
+  lhsRows = takeIf(op.getLhsRows()), outRows = takeIf(op.getOutRows());
+  scales = takeIf(op.getScales()), zeros = takeIf(op.getZeros()), offsets = takeIf(op.getOffsets());
+  scratch = takeIf(op.getScales());
   for (auto [value, argument] : llvm::zip(captured, arguments))
     inside.map(value, argument);
   for (Operation *constant : constants)
@@ -120,6 +118,20 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
   Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
   Value left = arith::RemUIOp::create(b, count, index(rows));
   Value fullEnd = arith::SubIOp::create(b, rowEnd, left);
+  if (op.isQuantized()) {
+    // A row or a few use each number once, from registers; for more, it is computed once and kept in the cache.
+    auto many = scf::IfOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, count, index(rows)),
+                                  /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(many.thenBlock());
+    unpackPanel(tile);
+    isUnpacked = true;
+    emitRowLoop(tile, rowBegin, fullEnd, {});
+    emitRowsLeft(tile, fullEnd, left, rows - 1);
+    isUnpacked = false;
+    b.setInsertionPointToStart(many.elseBlock());
+    return emitRowsLeft(tile, rowBegin, count, rows);
+  }
   if (!op.getPacked()) {
     emitRowLoop(tile, rowBegin, fullEnd, {});
   } else {
@@ -141,14 +153,18 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
     }
     emitRowLoop(tile, rowBegin, fullEnd, {Fetch::Stream});
   }
-  if (rows == 1)
+  emitRowsLeft(tile, fullEnd, left, rows - 1);
+}
+
+void ContractEmitter::emitRowsLeft(const Tile &tile, Value row, Value left, int64_t most) {
+  if (most == 0)
     return;
-  SmallVector<int64_t> cases = llvm::to_vector(llvm::seq<int64_t>(1, rows));
+  SmallVector<int64_t> cases = llvm::to_vector(llvm::seq<int64_t>(1, most + 1));
   auto remainder = scf::IndexSwitchOp::create(b, TypeRange{}, left, cases, cases.size());
   OpBuilder::InsertionGuard guard(b);
   for (auto [i, numRows] : llvm::enumerate(cases)) {
     b.createBlock(&remainder.getCaseRegions()[i]);
-    emitTile(tile, fullEnd, numRows, {op.getPacked() ? Fetch::Stream : Fetch::Nothing});
+    emitTile(tile, row, numRows, {op.getPacked() && !isUnpacked ? Fetch::Stream : Fetch::Nothing});
     scf::YieldOp::create(b);
   }
   b.createBlock(&remainder.getDefaultRegion());
@@ -172,14 +188,6 @@ Value ContractEmitter::loadVector(Value buffer, ValueRange indices, VectorType t
     return vector::LoadOp::create(b, type, buffer, indices);
   Value zero = arith::ConstantOp::create(b, DenseElementsAttr::get(type, b.getZeroAttr(type.getElementType())));
   return vector::MaskedLoadOp::create(b, type, buffer, indices, masks[vector], zero);
-}
-
-Value ContractEmitter::loadRhs(const Tile &tile, Value k, unsigned vector) {
-  // The padding of a packed panel is zero: no mask is needed.
-  if (op.getPacked())
-    return loadVector(rhs, {tile.rhsBatch, tile.panel, k, index(vector * lanes)}, vectorType, vector, false);
-  return loadVector(rhs, ordered(op.getRhsOrder(), {tile.rhsBatch, k, addIndex(tile.column, vector * lanes)}),
-                    vectorType, vector, tile.masked);
 }
 
 /// Fetches the lines of a piece that belong to the steps from `k` on.
@@ -208,16 +216,7 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
   }
   // One sum over the whole depth whatever the tile: what a row is computed to does not depend on its neighbours.
   unsigned perTile = numRows * vectors;
-  auto step = [&](Value k, MutableArrayRef<Value> sum) {
-    if (fetching.what == Fetch::Stream) {
-      Value later = addIndex(k, kStepsAhead); // past the end of the panel the next one begins
-      for (unsigned v = 0; v < vectors; ++v)
-        memref::PrefetchOp::create(b, rhs, ValueRange{tile.rhsBatch, tile.panel, later, index(v * lanes)},
-                                   /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
-    }
-    SmallVector<Value> panelRow;
-    for (unsigned v = 0; v < vectors; ++v)
-      panelRow.push_back(loadRhs(tile, k, v));
+  auto multiply = [&](Value k, ArrayRef<Value> panelRow, MutableArrayRef<Value> sum) {
     for (unsigned r = 0; r < numRows; ++r) {
       Value scalar = memref::LoadOp::create(b, lhs, ordered(op.getLhsOrder(), {tile.lhsBatch, lhsRow[r], k}));
       Value broadcast = vector::BroadcastOp::create(b, vectorType, scalar);
@@ -234,19 +233,27 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
     if (fetching.what == Fetch::Panel && count == kUnrolledSteps)
       fetch(fetching, k);
     SmallVector<Value> next(loop.getRegionIterArgs());
-    for (int64_t i = 0; i < count; ++i)
-      step(addIndex(k, i), next);
+    for (int64_t i = 0; i < count; ++i) {
+      Value step = addIndex(k, i);
+      if (fetching.what == Fetch::Stream)
+        prefetchAhead(tile, step);
+      multiply(step, loadRow(tile, step), next);
+    }
     scf::YieldOp::create(b, next);
     sum.assign(loop.getResults().begin(), loop.getResults().end());
   };
   Value begin = index(0);
-  if (numRows == rows) {
-    Value unrolled = arith::MulIOp::create(b, arith::DivUIOp::create(b, depth, index(kUnrolledSteps)),
-                                           index(kUnrolledSteps));
-    steps(begin, unrolled, kUnrolledSteps);
-    begin = unrolled;
+  if (op.isQuantized() && !isUnpacked) {
+    sum = walkBlocks(tile, sum, multiply);
+  } else {
+    if (numRows == rows) {
+      Value unrolled = arith::MulIOp::create(b, arith::DivUIOp::create(b, depth, index(kUnrolledSteps)),
+                                             index(kUnrolledSteps));
+      steps(begin, unrolled, kUnrolledSteps);
+      begin = unrolled;
+    }
+    steps(begin, depth, 1);
   }
-  steps(begin, depth, 1);
   for (unsigned r = 0; r < numRows; ++r) {
     for (unsigned v = 0; v < vectors; ++v) {
       Value value = epilogue(sum[r * vectors + v], tile, rowIndex[r], v);

@@ -14,6 +14,9 @@
 //
 // Rows that stand apart cost nothing: a tile looks up where its rows are once, before it walks along them.
 //
+// How a row of a panel becomes numbers is in ContractPanels.cpp; a quantised panel that many rows use is computed once, to
+// memory of the range of tasks at hand.
+//
 // The kernel is a function of its own whose operands are buffers of dynamic size: one serves all products with the same
 // epilogue, whatever their shapes.
 //
@@ -72,7 +75,8 @@ std::string ContractEmitter::fingerprint(ValueRange operands) {
   for (Type type : operands.getTypes())
     os << type << ";";
   os << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked()) << bool(op.getAccumulate())
-     << bool(op.getLhsRows()) << bool(op.getOutRows());
+     << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getZeros()) << bool(op.getOffsets());
+  os << op.getBlockSize().value_or(0) << ";" << op.getLeast().value_or(0) << ";";
   for (DenseI64ArrayAttr order : {op.getLhsOrderAttr(), op.getRhsOrderAttr(), op.getOutOrderAttr()})
     os << order << ";";
   Remainder left = remainder();
@@ -119,6 +123,10 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   for (Value places : {op.getLhsRows(), op.getOutRows()})
     if (places)
       operands.push_back(makeDynamic(places, 0));
+  for (Value parameters : {op.getScales(), op.getZeros(), op.getOffsets()})
+    if (parameters)
+      operands.push_back(makeDynamic(parameters, op.getPacked()));
+  size_t scratchAt = operands.size();
   // The epilogue may capture scalars: constants are made again in the kernel, others are handed over.
   llvm::SetVector<Value> used;
   getUsedValuesDefinedAbove(op.getEpilogue(), used);
@@ -142,6 +150,17 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   Value depthOrOne = arith::MaxSIOp::create(b, depth, index(1));
   Value grain = arith::CeilDivSIOp::create(b, index(128), depthOrOne);
   auto parallel = ParallelOp::create(b, tasks, grain);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(parallel.getBody().front().getTerminator());
+  Value unpacked;
+  if (op.isQuantized()) {
+    // One panel for each range; few rows do not use it.
+    Value isUsed = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, numRows, index(rows));
+    Value length = arith::SelectOp::create(b, isUsed, depth, index(0));
+    auto type = MemRefType::get({ShapedType::kDynamic, panelSize}, element);
+    unpacked = memref::AllocOp::create(b, type, ValueRange{length});
+    operands.insert(operands.begin() + scratchAt, unpacked);
+  }
   func::FuncOp &kernel = kernels[fingerprint(operands)];
   if (!kernel) {
     OpBuilder::InsertionGuard guard(b);
@@ -154,10 +173,10 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
     b.setInsertionPointToStart(kernel.addEntryBlock());
     emitKernel(kernel);
   }
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(parallel.getBody().front().getTerminator());
   operands.append({parallel.getBegin(), parallel.getEnd()});
   func::CallOp::create(b, kernel, operands);
+  if (unpacked)
+    memref::DeallocOp::create(b, unpacked);
 }
 
 namespace {

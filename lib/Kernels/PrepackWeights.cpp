@@ -34,38 +34,132 @@ ElementsAttr pack(ElementsAttr value, int64_t lanes) {
   });
 }
 
+/// The smallest element of i8, if all are so near to it that four bits tell them apart.
+std::optional<int64_t> leastOfFourBits(ElementsAttr packed) {
+  ArrayRef<char> bytes = getRawElements(packed);
+  auto [least, most] = std::minmax_element(bytes.begin(), bytes.end(),
+                                           [](char a, char b) { return static_cast<int8_t>(a) < static_cast<int8_t>(b); });
+  int64_t low = static_cast<int8_t>(*least), high = static_cast<int8_t>(*most);
+  return high - low < 16 ? std::optional(low) : std::nullopt;
+}
+
+/// Panels of i8, [b, panels, k, lanes], to words of eight steps, [b, panels, ceil(k / 8), lanes].
+ElementsAttr packFourBits(ElementsAttr panels, int64_t least) {
+  auto type = cast<RankedTensorType>(panels.getType());
+  int64_t matrices = type.getDimSize(0) * type.getDimSize(1), depth = type.getDimSize(2), lanes = type.getDimSize(3);
+  int64_t words = llvm::divideCeil(depth, 8);
+  auto wordType = RankedTensorType::get({type.getDimSize(0), type.getDimSize(1), words, lanes},
+                                        IntegerType::get(type.getContext(), 32));
+  const char *from = getRawElements(panels).data();
+  return makeWeight(wordType, "packed", [&](MutableArrayRef<char> bytes) {
+    auto *to = reinterpret_cast<uint32_t *>(bytes.data());
+    std::memset(bytes.data(), 0, bytes.size());
+    for (int64_t matrix = 0; matrix < matrices; ++matrix)
+      for (int64_t k = 0; k < depth; ++k)
+        for (int64_t lane = 0; lane < lanes; ++lane) {
+          uint32_t number = static_cast<int8_t>(from[(matrix * depth + k) * lanes + lane]) - least;
+          to[(matrix * words + k / 8) * lanes + lane] |= (number & 15) << (k % 8 * 4);
+        }
+  });
+}
+
+/// The same numbers in half the bytes, if none loses by it; else null.
+ElementsAttr halve(ElementsAttr value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (!type.getElementType().isF32())
+    return {};
+  ArrayRef<char> bytes = getRawElements(value);
+  SmallVector<uint16_t, 0> halves;
+  for (size_t at = 0; at < bytes.size(); at += sizeof(float)) {
+    float number;
+    std::memcpy(&number, bytes.data() + at, sizeof(float));
+    APFloat half(number);
+    bool loses = false;
+    half.convert(APFloat::IEEEhalf(), APFloat::rmNearestTiesToEven, &loses);
+    if (loses || half.isDenormal() || half.isNaN())
+      return {};
+    halves.push_back(half.bitcastToAPInt().getZExtValue());
+  }
+  auto halfType = RankedTensorType::get(type.getShape(), Float16Type::get(type.getContext()));
+  return makeWeight(halfType, "halved", [&](MutableArrayRef<char> to) {
+    std::memcpy(to.data(), halves.data(), to.size());
+  });
+}
+
+/// The elements of a constant that `value` is, seen through reshapes; null if it is none or has none.
+ElementsAttr constantOf(Value value) {
+  // Constants arrive through reshapes that add the batch dimension.
+  Value source = value;
+  while (auto *view = source.getDefiningOp()) {
+    if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(view))
+      break;
+    source = view->getOperand(0);
+  }
+  auto constant = source.getDefiningOp<arith::ConstantOp>();
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!constant || !type || !type.hasStaticShape() || type.getNumElements() == 0)
+    return {};
+  ElementsAttr elements = reshapeElements(cast<ElementsAttr>(constant.getValue()), type);
+  return elements && hasRawElements(elements) ? elements : ElementsAttr();
+}
+
 struct PrepackWeights : impl::PrepackWeightsBase<PrepackWeights> {
+  /// Equal weights are packed once for each function that uses them.
+  DenseMap<std::tuple<Operation *, Attribute, unsigned>, Value> done;
+
+  /// Forms in which a constant is laid out.
+  enum Form : unsigned { kPanels, kWords };
+
+  /// A constant of what `change` makes of `value`.
+  Value make(ContractOp op, ElementsAttr value, Form form, llvm::function_ref<ElementsAttr()> change) {
+    auto function = op->getParentOfType<FunctionOpInterface>();
+    Value &made = done[{function, value, form}];
+    if (!made) {
+      OpBuilder b = OpBuilder::atBlockBegin(&function.getFunctionBody().front());
+      made = arith::ConstantOp::create(b, op.getLoc(), cast<TypedAttr>(change()));
+    }
+    return made;
+  }
+
+  void packQuantized(ContractOp op, ElementsAttr weights, int64_t lanes) {
+    SmallVector<std::pair<OpOperand *, ElementsAttr>> parameters;
+    for (MutableOperandRange range : {op.getScalesMutable(), op.getZerosMutable(), op.getOffsetsMutable()})
+      for (OpOperand &operand : range) {
+        ElementsAttr value = constantOf(operand.get());
+        if (!value)
+          return;
+        parameters.emplace_back(&operand, value);
+      }
+    int64_t block = *op.getBlockSize();
+    bool wholeWords = block % 8 == 0 || cast<RankedTensorType>(weights.getType()).getDimSize(1) <= block;
+    std::optional<int64_t> least = wholeWords ? leastOfFourBits(weights) : std::nullopt;
+    op.getRhsMutable().assign(make(op, weights, least ? kWords : kPanels, [&] {
+      // Lanes past the last column have scales of zero.
+      ElementsAttr panels = pack(weights, lanes);
+      return least ? packFourBits(panels, *least) : panels;
+    }));
+    for (auto [operand, value] : parameters)
+      operand->set(make(op, value, kPanels, [&, value = value] {
+        ElementsAttr panels = pack(value, lanes), half = halve(panels);
+        return half ? half : panels;
+      }));
+    if (least)
+      op.setLeast(*least);
+    op.setPacked(true);
+  }
+
   void runOnOperation() override {
     TargetInfo target = TargetInfo::of(getOperation());
-    DenseMap<std::pair<Operation *, Attribute>, Value> done;
     getOperation().walk([&](ContractOp op) {
       if (op.getPacked() || op.getRhsOrder())
         return;
-      // Constants arrive through reshapes that add the batch dimension.
-      Value source = op.getRhs();
-      while (auto *view = source.getDefiningOp()) {
-        if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(view))
-          break;
-        source = view->getOperand(0);
-      }
-      auto constant = source.getDefiningOp<arith::ConstantOp>();
-      auto type = cast<RankedTensorType>(op.getRhs().getType());
-      if (!constant || !type.hasStaticShape() || type.getNumElements() == 0)
+      ElementsAttr value = constantOf(op.getRhs());
+      if (!value)
         return;
-      ElementsAttr value = reshapeElements(cast<ElementsAttr>(constant.getValue()), type);
-      if (!value || !hasRawElements(value))
-        return;
-      OpBuilder b(op);
-      // Equal weights are packed once for each function that uses them.
-      auto function = op->getParentOfType<FunctionOpInterface>();
-      Value &packed = done[{function, value}];
-      if (!packed) {
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToStart(&function.getFunctionBody().front());
-        packed = arith::ConstantOp::create(b, constant.getLoc(),
-                                           cast<TypedAttr>(pack(value, target.panel(type.getElementType()))));
-      }
-      op.getRhsMutable().assign(packed);
+      int64_t lanes = target.panel(op.getElementType());
+      if (op.isQuantized())
+        return packQuantized(op, value, lanes);
+      op.getRhsMutable().assign(make(op, value, kPanels, [&] { return pack(value, lanes); }));
       op.setPacked(true);
     });
   }

@@ -24,6 +24,7 @@ const LoweringTable &mlir::ac::getLoweringTable() {
     populateControlFlowLowerings(table);
     populateConvolutionLowerings(table);
     populateDecideLowerings(table);
+    populateDequantizedProductLowerings(table);
     populateDetectionLowerings(table);
     populateEinsumLowerings(table);
     populateExitLowerings(table);

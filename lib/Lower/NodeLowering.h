@@ -133,6 +133,7 @@ void populateConstantLowerings(LoweringTable &table);
 void populateControlFlowLowerings(LoweringTable &table);
 void populateConvolutionLowerings(LoweringTable &table);
 void populateDecideLowerings(LoweringTable &table);
+void populateDequantizedProductLowerings(LoweringTable &table);
 void populateDetectionLowerings(LoweringTable &table);
 void populateEinsumLowerings(LoweringTable &table);
 void populateExitLowerings(LoweringTable &table);

@@ -54,6 +54,11 @@ struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
     name.consume_front("onnx.");
     if (!getLoweringTable().lookup(name))
       return false;
+    if (keepQuantized && name.starts_with("DequantizeLinear")) {
+      auto type = dyn_cast<RankedTensorType>(op->getOperand(0).getType());
+      if (type && type.getRank() == 2 && type.getElementType().isIntOrFloat() && type.getElementTypeBitWidth() <= 8)
+        return false;
+    }
     int64_t in = 0, out = 0;
     for (Value operand : op->getOperands())
       in += std::max<int64_t>(bytesOf(operand.getType()), 0);

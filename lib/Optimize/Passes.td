@@ -19,8 +19,21 @@ def FoldConstants : Pass<"ac-fold-constants", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"maxGrowth", "max-growth", "int64_t", "8",
-           "Largest ratio of the size of the results to that of the inputs; 4-bit weights grow by eight">];
+           "Largest ratio of the size of the results to that of the inputs; 4-bit weights grow by eight">,
+    Option<"keepQuantized", "keep-quantized", "bool", "false",
+           "Leave matrices of integers of at most eight bits to `ac-fuse-dequantization`">];
   let dependentDialects = ["::mlir::onnx::ONNXDialect"];
+}
+
+def FuseDequantization : Pass<"ac-fuse-dequantization", "::mlir::ModuleOp"> {
+  let summary = "Keep the weights of products as small as they are";
+  let description = [{
+    `MatMul` and `Gemm` by a constant that is dequantised, also through transpositions, slices and an offset for each
+    block, and `com.microsoft.MatMulNBits`, become `ac.dequantized_product`. A table of bytes is dequantised behind the
+    `Gather` of its rows. Leaves alone what is not dequantised along the depth of the product or once for a column, and
+    products in other types than f32.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
 
 def FoldDecisions : Pass<"ac-fold-decisions", "::mlir::ModuleOp"> {

@@ -46,6 +46,11 @@ void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
 }
 
 void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {
+  FoldConstantsOptions keep;
+  keep.keepQuantized = true;
+  pm.addPass(createFoldConstants(keep));
+  pm.addPass(createFuseDequantization());
+  // What no product took.
   pm.addPass(createFoldConstants());
   pm.addPass(createFoldDecisions());
   pm.addPass(createSymbolDCEPass());

@@ -29,6 +29,8 @@ struct TargetInfo {
   static llvm::Expected<TargetInfo> get(StringRef march);
 
   unsigned lanes(Type element) const { return vectorBits / element.getIntOrFloatBitWidth(); }
+  /// Whether a vector of indices into sixteen floats can be looked up in one instruction.
+  bool hasTables() const { return vectorBits == 512 && llvm::StringRef(triple).starts_with("x86_64"); }
   /// Columns of a packed panel.
   unsigned panel(Type element) const { return lanes(element) * tileVectors; }
 

@@ -45,7 +45,7 @@ void ContractOp::build(OpBuilder &builder, OperationState &state, Value lhs, Val
   bool packed = cast<ShapedType>(rhs.getType()).getRank() == 4;
   state.addOperands({lhs, rhs, init});
   auto &properties = state.getOrAddProperties<Properties>();
-  llvm::copy(ArrayRef<int32_t>{1, 1, 0, 0, 0, 1}, properties.operandSegmentSizes.begin());
+  llvm::copy(ArrayRef<int32_t>{1, 1, 0, 0, 0, 0, 0, 0, 1}, properties.operandSegmentSizes.begin());
   properties.lhs_batch = AffineMapAttr::get(lhsBatch);
   properties.rhs_batch = AffineMapAttr::get(rhsBatch);
   properties.extra_maps = builder.getAffineMapArrayAttr({});
@@ -68,7 +68,7 @@ LogicalResult ContractOp::verify() {
   auto lhs = dyn_cast<ShapedType>(getLhs().getType()), rhs = dyn_cast<ShapedType>(getRhs().getType()),
        init = dyn_cast<ShapedType>(getInit().getType());
   if (!lhs || !rhs || !init || lhs.getElementType() != init.getElementType() ||
-      rhs.getElementType() != init.getElementType() || !isa<FloatType>(init.getElementType()))
+      (!getScales() && rhs.getElementType() != init.getElementType()) || !isa<FloatType>(init.getElementType()))
     return emitOpError("(contract_c1) has operands ")
            << getLhs().getType() << ", " << getRhs().getType() << " and " << getInit().getType()
            << ", expected shaped values of one floating-point element type";
@@ -113,6 +113,40 @@ LogicalResult ContractOp::verify() {
     if (map.getNumDims() != 1 || map.getNumSymbols() != 0 || map.getNumResults() != 1)
       return emitOpError("(contract_c5) finds a batch entry by ")
              << AffineMapAttr::get(map) << ", expected a map of one dimension to one";
+  return verifyQuantization();
+}
+
+LogicalResult ContractOp::verifyQuantization() {
+  auto rhs = cast<ShapedType>(getRhs().getType());
+  auto fits = [&](Value value, bool isFloat) {
+    if (!value)
+      return true;
+    auto type = dyn_cast<ShapedType>(value.getType()), scales = cast<ShapedType>(getScales().getType());
+    if (!type || !type.hasRank() || type.getRank() != rhs.getRank() || type.getDimSize(0) != rhs.getDimSize(0) ||
+        type.getShape().back() != rhs.getShape().back() || type.getShape() != scales.getShape() ||
+        (getPacked() && type.getDimSize(1) != rhs.getDimSize(1)))
+      return false;
+    Type element = type.getElementType();
+    return isFloat ? element.isF32() || element.isF16() : element.isInteger(8);
+  };
+  if (!getScales()) {
+    if (getBlockSize() || getZeros() || getOffsets() || getLeast())
+      return emitOpError("(contract_c8) has block_size, zeros, offsets or least without scales");
+    return success();
+  }
+  if (!getBlockSize() || static_cast<int64_t>(*getBlockSize()) < 1 || !getElementType().isF32() || !isa<ShapedType>(getScales().getType()) ||
+      !fits(getScales(), true) || !fits(getZeros(), false) || !fits(getOffsets(), true))
+    return emitOpError("(contract_c8) has scales, zeros and offsets that do not fit ")
+           << getRhs().getType() << " in blocks of " << getBlockSize().value_or(0);
+  bool isWords = rhs.getElementType().isInteger(32);
+  if (isWords != getLeast().has_value() || !(isWords || rhs.getElementType().isInteger(8)) || getRhsOrder())
+    return emitOpError("(contract_c9) has scales for a rhs of type ")
+           << rhs << ", expected i8 elements, or i32 and `least`, and no order";
+  bool isOneBlock = cast<ShapedType>(getScales().getType()).getDimSize(getPacked() ? 2 : 1) == 1;
+  int64_t least = getLeast().value_or(0);
+  if (isWords && (!getPacked() || (*getBlockSize() % 8 != 0 && !isOneBlock) || least < -128 || least > 127))
+    return emitOpError("(contract_c9) has words of four-bit elements ")
+           << (getPacked() ? "" : "that are not packed ") << "in blocks of " << *getBlockSize() << " from " << least << " on";
   return success();
 }
 
@@ -158,6 +192,33 @@ static void addEffects(DestinationStyleOpInterface op, bool readsInit,
 
 void ContractOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
   addEffects(*this, readsInit(), effects);
+}
+
+//===----------------------------------------------------------------------===//
+// DequantizedProductOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult DequantizedProductOp::verify() {
+  auto rows = cast<RankedTensorType>(getRows().getType()), weights = cast<RankedTensorType>(getWeights().getType()),
+       result = cast<RankedTensorType>(getResult().getType());
+  if (weights.getRank() != 2 || !weights.hasStaticShape() || weights.getNumElements() == 0 ||
+      !weights.getElementType().isInteger(8) || rows.getRank() < 1 || rows.getRank() != result.getRank() ||
+      !rows.getElementType().isF32() || !result.getElementType().isF32() ||
+      failed(verifyCompatibleShape(rows.getShape().drop_back(), result.getShape().drop_back())) ||
+      (!rows.isDynamicDim(rows.getRank() - 1) && rows.getShape().back() != weights.getDimSize(1)) ||
+      result.getShape().back() != weights.getDimSize(0))
+    return emitOpError("(dequantized_product_c1) takes ") << rows << " by " << weights << " to " << result;
+  int64_t block = getBlockSize();
+  auto fits = [&](Value value, Type element) {
+    int64_t blocks = llvm::divideCeil(weights.getDimSize(1), block);
+    return !value || value.getType() == RankedTensorType::get({weights.getDimSize(0), blocks}, element);
+  };
+  Builder b(getContext());
+  if (block < 1 || !fits(getScales(), b.getF32Type()) || !fits(getZeros(), b.getI8Type()) ||
+      !fits(getOffsets(), b.getF32Type()))
+    return emitOpError("(dequantized_product_c2) has scales, zeros or offsets that do not fit ")
+           << weights << " in blocks of " << block;
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

@@ -52,10 +52,18 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     `out_rows[m]` of the result, whose other rows keep what `outs` holds; no row is named twice. With `accumulate`, what
     the region yields is added to what `outs` holds.
 
+    A rhs of small integers stands for numbers: with `scales`, element `[k, n]` is
+    `(rhs[k, n] - zeros[k floordiv block_size, n]) * scales[k floordiv block_size, n] + offsets[k floordiv block_size, n]`,
+    where `zeros` and `offsets` may be left out. The number that is multiplied is rounded as if it had been computed before
+    the product: after the scale, or once after the offset. Scales, zeros and offsets are `[batch, blocks, n]`, and in
+    panels as a packed rhs is: `[batch, panels, blocks, lanes]`. With `least`, a packed rhs has four bits an element: word
+    `[batch, panel, i, lane]` holds elements `8 * i` to `8 * i + 7` of a column, the first of them in its lowest bits, each
+    less the smallest of them, which is `least`.
+
     `lhs_order`, `rhs_order` and `out_order` tell operands whose dimensions stand in another order: dimension `i` of the
     operand is dimension `order[i]` of the matrices (0 batch, 1 row, 2 column).
 
-    - (contract_c1) lhs, rhs and result have the same floating-point element type.
+    - (contract_c1) lhs, rhs and result have the same floating-point element type, but for a rhs with `scales`.
     - (contract_c2) lhs and result have rank 3; rhs has rank 3, or 4 when packed.
     - (contract_c3) there is one map from three dimensions for each extra, with as many results as it has dimensions.
     - (contract_c4) the region takes the sum and one element of each extra, and yields one element of the result.
@@ -63,6 +71,10 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     - (contract_c6) `lhs_rows` and `out_rows` have one dimension and elements of type index; without them, lhs and result
       have the same number of rows.
     - (contract_c7) an order is a permutation of 0, 1 and 2; columns of rhs and result stay last, and a packed rhs has none.
+    - (contract_c8) `scales` and `block_size`, which is positive, come together; `zeros` and `offsets` only with them, in their
+      shape. Scales and offsets have f16 or f32 elements and zeros i8, where the product is one of f32.
+    - (contract_c9) a rhs with scales has i8 elements and no order, or i32 elements if there is `least`; then it is packed, its
+      blocks are whole words unless there is only one, and `least` is -128 to 127.
 
     ```mlir
     %r = ac.contract ins(%a, %b : tensor<1x?x64xf32>, tensor<1x64x32xf32>) extras(%bias : tensor<32xf32>)
@@ -75,15 +87,19 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     } -> tensor<1x?x32xf32>
     ```
   }];
-  let arguments = (ins AnyType:$lhs, AnyType:$rhs, Variadic<AnyType>:$extras, Optional<AnyType>:$lhs_rows,
+  let arguments = (ins AnyType:$lhs, AnyType:$rhs, Optional<AnyType>:$scales, Optional<AnyType>:$zeros,
+                       Optional<AnyType>:$offsets, Variadic<AnyType>:$extras, Optional<AnyType>:$lhs_rows,
                        Optional<AnyType>:$out_rows, AnyType:$init,
                        AffineMapAttr:$lhs_batch, AffineMapAttr:$rhs_batch, AffineMapArrayAttr:$extra_maps,
                        OptionalAttr<DenseI64ArrayAttr>:$lhs_order, OptionalAttr<DenseI64ArrayAttr>:$rhs_order,
-                       OptionalAttr<DenseI64ArrayAttr>:$out_order, UnitAttr:$packed, UnitAttr:$accumulate);
+                       OptionalAttr<DenseI64ArrayAttr>:$out_order, OptionalAttr<I64Attr>:$block_size,
+                       OptionalAttr<I64Attr>:$least, UnitAttr:$packed, UnitAttr:$accumulate);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
     (`packed` $packed^)? `ins` `(` $lhs `,` $rhs `:` type($lhs) `,` type($rhs) `)`
+    (`scales` `(` $scales^ `:` type($scales) `)`)? (`zeros` `(` $zeros^ `:` type($zeros) `)`)?
+    (`offsets` `(` $offsets^ `:` type($offsets) `)`)?
     `extras` `(` ($extras^ `:` type($extras))? `)` (`lhs_rows` `(` $lhs_rows^ `:` type($lhs_rows) `)`)?
     (`out_rows` `(` $out_rows^ `:` type($out_rows) `)`)? (`accumulate` $accumulate^)? `outs` `(` $init `:` type($init) `)`
     attr-dict-with-keyword $epilogue (`->` type($results)^)?
@@ -99,6 +115,9 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     ::mlir::Block *getEpilogueBody() { return &getEpilogue().front(); }
     /// Whether what `outs` holds is part of the result.
     bool readsInit() { return getAccumulate() || getOutRows(); }
+    /// Whether the rhs has to be scaled.
+    bool isQuantized() { return bool(getScales()); }
+    ::llvm::LogicalResult verifyQuantization();
     /// The operand's dimension that holds matrix dimension `matrixDim`.
     static int64_t dimOf(std::optional<::llvm::ArrayRef<int64_t>> order, int64_t matrixDim);
   }];
@@ -106,6 +125,35 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     /// An epilogue that forwards the sum.
     OpBuilder<(ins "Value":$lhs, "Value":$rhs, "Value":$init, "AffineMap":$lhsBatch, "AffineMap":$rhsBatch)>
   ];
+}
+
+def AC_DequantizedProductOp : AC_Op<"dequantized_product", [AttrSizedOperandSegments, Pure]> {
+  let summary = "Product of rows with a matrix of small integers";
+  let description = [{
+    `result[..., n] = sum over k of rows[..., k] * w[n, k]` with
+    `w[n, k] = (weights[n, k] - zeros[n, b]) * scales[n, b] + offsets[n, b]` and `b = k floordiv block_size`; `zeros` and
+    `offsets` may be left out. What ONNX writes as `DequantizeLinear`, `Transpose` and `MatMul`, and ONNX Runtime as
+    `MatMulNBits`: the matrix stays as small as it is.
+
+    - (dequantized_product_c1) weights are `[n, k]` of type i8, with n and k positive; rows and result are of f32 and at least
+      one dimension, and differ in the last alone, which is k and n.
+    - (dequantized_product_c2) `block_size` is positive; scales, zeros and offsets are `[n, ceildiv(k, block_size)]` of f32, i8
+      and f32.
+
+    ```mlir
+    %y = ac.dequantized_product %x, %w scales(%s : tensor<64x4xf32>) block 32
+        : tensor<?x128xf32>, tensor<64x128xi8> -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$rows, AnyRankedTensor:$weights, AnyRankedTensor:$scales,
+                       Optional<AnyRankedTensor>:$zeros, Optional<AnyRankedTensor>:$offsets, I64Attr:$block_size);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $rows `,` $weights `scales` `(` $scales `:` type($scales) `)` (`zeros` `(` $zeros^ `:` type($zeros) `)`)?
+    (`offsets` `(` $offsets^ `:` type($offsets) `)`)? `block` $block_size attr-dict `:` type($rows) `,` type($weights)
+    `->` type($result)
+  }];
+  let hasVerifier = 1;
 }
 
 def AC_GatherRowsOp : AC_Op<"gather_rows", [DestinationStyleOpInterface,

@@ -31,6 +31,8 @@ static int64_t product(ArrayRef<int64_t> sizes) {
 
 /// Multiplications and additions for an element of the result of a product; 0: not a product, -1: unknown.
 static int64_t flopsPerElement(Operation *op) {
+  if (auto product = dyn_cast<DequantizedProductOp>(op))
+    return 2 * cast<RankedTensorType>(product.getWeights().getType()).getDimSize(1);
   StringRef name = op->getName().getStringRef();
   name.consume_front("onnx.");
   name = name.take_until([](char c) { return c == '_'; }); // versions
