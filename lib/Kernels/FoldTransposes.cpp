@@ -56,11 +56,15 @@ struct FoldTransposes : impl::FoldTransposesBase<FoldTransposes> {
            resultType = cast<RankedTensorType>(op->getResult(0).getType());
       if (!constant || !type.hasStaticShape() || !resultType.hasStaticShape() || type.getNumElements() == 0)
         return;
-      ElementsAttr value = reshapeElements(cast<ElementsAttr>(constant.getValue()), type);
-      if (!value || !hasRawElements(value))
-        return;
       OpBuilder b(op);
-      ElementsAttr folded = transpose(value, resultType, op.getPermutation());
+      ElementsAttr folded;
+      ElementsAttr value = reshapeElements(cast<ElementsAttr>(constant.getValue()), type);
+      if (auto splat = dyn_cast_if_present<SplatElementsAttr>(value))
+        folded = splat.resizeSplat(resultType);
+      else if (value && hasRawElements(value))
+        folded = transpose(value, resultType, op.getPermutation());
+      else
+        return;
       op->getResult(0).replaceAllUsesWith(
           arith::ConstantOp::create(b, op.getLoc(), cast<TypedAttr>(folded)).getResult());
       op.erase();

@@ -18,7 +18,7 @@ def FoldTransposes : Pass<"ac-fold-transposes", "::mlir::ModuleOp"> {
   let summary = "Transpose weights while compiling";
   let description = [{
     A `linalg.transpose` of a constant, possibly reshaped, becomes a constant: recurrent weights arrive in the other
-    orientation than products read them. Small splat constants are left to the canonicaliser.
+    orientation than products read them. A constant that repeats one element stays so.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
@@ -67,7 +67,8 @@ def PrepackWeights : Pass<"ac-prepack-weights", "::mlir::ModuleOp"> {
   let summary = "Lay constant right-hand sides of matrix products out in panels";
   let description = [{
     A constant rhs `[b, k, n]` of an `ac.contract` becomes `[b, panels, k, lanes]`, zero padded, in the panel width of
-    the target. The microkernel then reads it as one stream. Matrices used otherwise as well keep their first layout too.
+    the target. The microkernel then reads it as one stream. Small integers with scales stay small: where four bits tell all
+    of them apart, eight steps of a column become one word. Scales that f16 holds without loss are kept so. Matrices used otherwise as well keep their first layout too.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect"];
 }
@@ -102,6 +103,7 @@ def EmitContractions : Pass<"ac-emit-contractions", "::mlir::ModuleOp"> {
   let description = [{
     Each `ac.contract` on buffers becomes an `ac.parallel` over panels of columns and chunks of rows that calls a kernel:
     tiles of accumulators in registers, rows left over by tiles of exactly their number, the epilogue before the store.
+    Small integers with scales become numbers in registers, or once for all rows of a task if it has many.
     Kernels work on sizes known at run time, so products with equal types, maps and epilogues share one. Leaves
     contractions on tensors alone.
   }];

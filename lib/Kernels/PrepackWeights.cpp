@@ -86,7 +86,7 @@ ElementsAttr halve(ElementsAttr value) {
   });
 }
 
-/// The elements of a constant that `value` is, seen through reshapes; null if it is none or has none.
+/// The constant that `value` is, seen through reshapes; null if it is none or has no elements.
 ElementsAttr constantOf(Value value) {
   // Constants arrive through reshapes that add the batch dimension.
   Value source = value;
@@ -100,7 +100,7 @@ ElementsAttr constantOf(Value value) {
   if (!constant || !type || !type.hasStaticShape() || type.getNumElements() == 0)
     return {};
   ElementsAttr elements = reshapeElements(cast<ElementsAttr>(constant.getValue()), type);
-  return elements && hasRawElements(elements) ? elements : ElementsAttr();
+  return elements;
 }
 
 struct PrepackWeights : impl::PrepackWeightsBase<PrepackWeights> {
@@ -125,7 +125,7 @@ struct PrepackWeights : impl::PrepackWeightsBase<PrepackWeights> {
     SmallVector<std::pair<OpOperand *, ElementsAttr>> parameters;
     for (MutableOperandRange range : {op.getScalesMutable(), op.getZerosMutable(), op.getOffsetsMutable()})
       for (OpOperand &operand : range) {
-        ElementsAttr value = constantOf(operand.get());
+        ElementsAttr value = withRawElements(constantOf(operand.get()));
         if (!value)
           return;
         parameters.emplace_back(&operand, value);
@@ -154,11 +154,11 @@ struct PrepackWeights : impl::PrepackWeightsBase<PrepackWeights> {
       if (op.getPacked() || op.getRhsOrder())
         return;
       ElementsAttr value = constantOf(op.getRhs());
-      if (!value)
-        return;
       int64_t lanes = target.panel(op.getElementType());
-      if (op.isQuantized())
+      if (op.isQuantized() && (value = withRawElements(value)))
         return packQuantized(op, value, lanes);
+      if (!value || !hasRawElements(value))
+        return;
       op.getRhsMutable().assign(make(op, value, kPanels, [&] { return pack(value, lanes); }));
       op.setPacked(true);
     });

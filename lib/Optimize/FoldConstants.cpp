@@ -44,6 +44,14 @@ int64_t bytesOf(Type type) {
 struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
   using Base::Base;
 
+  /// Whether the operation makes a matrix that may stay as small as it is.
+  bool isKept(Operation *op) {
+    if (!keepQuantized || !op->getName().getStringRef().starts_with("onnx.DequantizeLinear"))
+      return false;
+    auto type = dyn_cast<RankedTensorType>(op->getOperand(0).getType());
+    return type && type.getRank() == 2 && type.getElementType().isIntOrFloat() && type.getElementTypeBitWidth() <= 8;
+  }
+
   /// Whether the operation may run while compiling, given that its inputs are constant.
   bool mayFold(Operation *op) {
     if (!isa_and_nonnull<onnx::ONNXDialect>(op->getDialect()) || isConstant(op) || op->getNumRegions() != 0 ||
@@ -54,11 +62,8 @@ struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
     name.consume_front("onnx.");
     if (!getLoweringTable().lookup(name))
       return false;
-    if (keepQuantized && name.starts_with("DequantizeLinear")) {
-      auto type = dyn_cast<RankedTensorType>(op->getOperand(0).getType());
-      if (type && type.getRank() == 2 && type.getElementType().isIntOrFloat() && type.getElementTypeBitWidth() <= 8)
-        return false;
-    }
+    if (isKept(op))
+      return false;
     int64_t in = 0, out = 0;
     for (Value operand : op->getOperands())
       in += std::max<int64_t>(bytesOf(operand.getType()), 0);
@@ -95,7 +100,7 @@ struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
     });
     SmallVector<Value> leaving;
     for (Operation *op : foldable)
-      if (large.contains(op))
+      if (large.contains(op) || llvm::any_of(op->getUsers(), [&](Operation *user) { return isKept(user); }))
         for (Value result : op->getResults())
           if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !foldable.contains(user); }))
             leaving.push_back(result);

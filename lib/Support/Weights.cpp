@@ -21,6 +21,21 @@ bool mlir::ac::hasRawElements(ElementsAttr value) {
   return dense && (!dense.isSplat() || dense.getNumElements() == 1);
 }
 
+ElementsAttr mlir::ac::withRawElements(ElementsAttr value) {
+  auto dense = dyn_cast_if_present<DenseElementsAttr>(value);
+  auto type = dyn_cast_if_present<RankedTensorType>(value ? value.getType() : Type());
+  if (!dense || !type || hasRawElements(value) || !dense.isSplat() || dense.getElementType().isInteger(1) ||
+      !dense.getElementType().isIntOrFloat())
+    return value && hasRawElements(value) ? value : ElementsAttr();
+  ArrayRef<char> element = dense.getRawData();
+  AsmResourceBlob blob = HeapAsmResourceBlob::allocate(type.getNumElements() * element.size(), /*align=*/64,
+                                                       /*dataIsMutable=*/true);
+  MutableArrayRef<char> bytes = blob.getMutableData();
+  for (size_t at = 0; at < bytes.size(); at += element.size())
+    llvm::copy(element, bytes.begin() + at);
+  return DenseResourceElementsAttr::get(type, "repeated", std::move(blob));
+}
+
 ArrayRef<char> mlir::ac::getRawElements(ElementsAttr value) {
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(value))
     return resource.getRawHandle().getBlob()->getData();

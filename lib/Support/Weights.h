@@ -19,6 +19,9 @@ namespace mlir::ac {
 
 /// Whether the bytes of every element are at hand: elements of whole bytes, and a blob or a dense non-splat attribute.
 bool hasRawElements(ElementsAttr value);
+/// The same elements so that `hasRawElements` holds: an attribute that repeats one element is written out. Null if that is
+/// not to be had.
+ElementsAttr withRawElements(ElementsAttr value);
 /// The bytes of an attribute for which `hasRawElements` holds.
 ArrayRef<char> getRawElements(ElementsAttr value);
 /// The same bytes under another type of the same size; null if the attribute's kind has no such form.

@@ -221,9 +221,12 @@ TOLERANCE = {"eight_bits_shifted": 3e-2}
 
 
 @pytest.mark.parametrize("name", QUANTISED)
-def test_quantised_experts(name, accordion, tmp_path):
+def test_quantised_experts(name, accordion, tools, tmp_path):
     model, feeds = quantised(name, **QUANTISED[name])
     onnx.save(model, tmp_path / "model.onnx")
+    tools.succeed("ac-compile", tmp_path / "model.onnx", "--stop-after=kernels", "-o", tmp_path / "kernels.mlir")
+    products = [line for line in (tmp_path / "kernels.mlir").read_text().splitlines() if "= ac.contract" in line]
+    assert len(products) >= 2 * EXPERTS and all("packed" in line and " scales(" in line for line in products)
     reference, session = real_models.onnx_runtime(tmp_path / "model.onnx"), accordion.compile(model, threads=1)
     for feed in feeds:
         assert furthest(session.run(None, feed), reference(feed)) < TOLERANCE.get(name, 1e-5)

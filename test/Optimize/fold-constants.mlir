@@ -69,3 +69,8 @@ func.func @unknown_operator_stays() -> tensor<100xf32> {
   %r = "onnx.Custom"(%c) {domain = "com.example", op_type = "Puzzle"} : (tensor<100xf32>) -> tensor<100xf32>
   return %r : tensor<100xf32>
 }
+
+// RUN: ac-opt %s --ac-fold-constants=keep-quantized | FileCheck %s --check-prefix=KEEP
+// KEEP-LABEL: func.func @dequantised_weight(
+// KEEP: onnx.DequantizeLinear
+// KEEP: onnx.Transpose

@@ -2,7 +2,9 @@
 // Written by build_tools/update_pipeline_tests.py.
 
 // CHECK:builtin.module(
-// CHECK-NEXT:  ac-fold-constants{max-growth=8},
+// CHECK-NEXT:  ac-fold-constants{keep-quantized=true max-growth=8},
+// CHECK-NEXT:  ac-fuse-dequantization,
+// CHECK-NEXT:  ac-fold-constants{keep-quantized=false max-growth=8},
 // CHECK-NEXT:  ac-fold-decisions,
 // CHECK-NEXT:  symbol-dce
 // CHECK-NEXT:)

@@ -118,6 +118,8 @@ LogicalResult ContractOp::verify() {
 
 LogicalResult ContractOp::verifyQuantization() {
   auto rhs = cast<ShapedType>(getRhs().getType());
+  int64_t depth = cast<ShapedType>(getLhs().getType()).getDimSize(dimOf(getLhsOrder(), 2));
+  int64_t block = static_cast<int64_t>(getBlockSize().value_or(0));
   auto fits = [&](Value value, bool isFloat) {
     if (!value)
       return true;
@@ -125,6 +127,10 @@ LogicalResult ContractOp::verifyQuantization() {
     if (!type || !type.hasRank() || type.getRank() != rhs.getRank() || type.getDimSize(0) != rhs.getDimSize(0) ||
         type.getShape().back() != rhs.getShape().back() || type.getShape() != scales.getShape() ||
         (getPacked() && type.getDimSize(1) != rhs.getDimSize(1)))
+      return false;
+    int64_t blocks = type.getDimSize(getPacked() ? 2 : 1);
+    if (!ShapedType::isDynamic(depth) && !ShapedType::isDynamic(blocks) &&
+        blocks != static_cast<int64_t>(llvm::divideCeil(depth, block)))
       return false;
     Type element = type.getElementType();
     return isFloat ? element.isF32() || element.isF16() : element.isInteger(8);
@@ -134,19 +140,19 @@ LogicalResult ContractOp::verifyQuantization() {
       return emitOpError("(contract_c8) has block_size, zeros, offsets or least without scales");
     return success();
   }
-  if (!getBlockSize() || static_cast<int64_t>(*getBlockSize()) < 1 || !getElementType().isF32() || !isa<ShapedType>(getScales().getType()) ||
+  if (block < 1 || !getElementType().isF32() || !isa<ShapedType>(getScales().getType()) ||
       !fits(getScales(), true) || !fits(getZeros(), false) || !fits(getOffsets(), true))
     return emitOpError("(contract_c8) has scales, zeros and offsets that do not fit ")
-           << getRhs().getType() << " in blocks of " << getBlockSize().value_or(0);
+           << getRhs().getType() << " in blocks of " << block;
   bool isWords = rhs.getElementType().isInteger(32);
   if (isWords != getLeast().has_value() || !(isWords || rhs.getElementType().isInteger(8)) || getRhsOrder())
     return emitOpError("(contract_c9) has scales for a rhs of type ")
            << rhs << ", expected i8 elements, or i32 and `least`, and no order";
   bool isOneBlock = cast<ShapedType>(getScales().getType()).getDimSize(getPacked() ? 2 : 1) == 1;
   int64_t least = getLeast().value_or(0);
-  if (isWords && (!getPacked() || (*getBlockSize() % 8 != 0 && !isOneBlock) || least < -128 || least > 127))
+  if (isWords && (!getPacked() || (block % 8 != 0 && !isOneBlock) || least < -128 || least > 127))
     return emitOpError("(contract_c9) has words of four-bit elements ")
-           << (getPacked() ? "" : "that are not packed ") << "in blocks of " << *getBlockSize() << " from " << least << " on";
+           << (getPacked() ? "" : "that are not packed ") << "in blocks of " << block << " from " << least << " on";
   return success();
 }
 

@@ -195,6 +195,142 @@ func.func @contract_c7_columns(%a: tensor<1x2x3xf32>, %b: tensor<1x4x3xf32>, %in
 
 // -----
 
+func.func @contract_c8_without_scales(%a: tensor<1x2x64xf32>, %b: tensor<1x1x64x64xf32>, %s: tensor<1x1x2x64xf32>, %init: tensor<1x2x64xf32>) -> tensor<1x2x64xf32> {
+  // expected-error @below {{(contract_c8) has block_size, zeros, offsets or least without scales}}
+  %r = ac.contract packed ins(%a, %b : tensor<1x2x64xf32>, tensor<1x1x64x64xf32>)  extras() outs(%init : tensor<1x2x64xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], block_size = 32 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x64xf32>
+  return %r : tensor<1x2x64xf32>
+}
+
+// -----
+
+func.func @contract_c8_shape(%a: tensor<1x2x64xf32>, %b: tensor<1x1x64x64xi8>, %s: tensor<1x2x2x64xf32>, %init: tensor<1x2x64xf32>) -> tensor<1x2x64xf32> {
+  // expected-error @below {{(contract_c8) has scales, zeros and offsets that do not fit 'tensor<1x1x64x64xi8>' in blocks of 32}}
+  %r = ac.contract packed ins(%a, %b : tensor<1x2x64xf32>, tensor<1x1x64x64xi8>) scales(%s : tensor<1x2x2x64xf32>) extras() outs(%init : tensor<1x2x64xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], block_size = 32 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x64xf32>
+  return %r : tensor<1x2x64xf32>
+}
+
+// -----
+
+func.func @contract_c8_number(%a: tensor<1x2x64xf32>, %b: tensor<1x1x64x64xi8>, %s: tensor<1x1x3x64xf32>, %init: tensor<1x2x64xf32>) -> tensor<1x2x64xf32> {
+  // expected-error @below {{(contract_c8)}}
+  %r = ac.contract packed ins(%a, %b : tensor<1x2x64xf32>, tensor<1x1x64x64xi8>) scales(%s : tensor<1x1x3x64xf32>) extras() outs(%init : tensor<1x2x64xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], block_size = 32 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x64xf32>
+  return %r : tensor<1x2x64xf32>
+}
+
+// -----
+
+func.func @contract_c8_type(%a: tensor<1x2x64xf32>, %b: tensor<1x1x64x64xi8>, %s: tensor<1x1x2x64xf64>, %init: tensor<1x2x64xf32>) -> tensor<1x2x64xf32> {
+  // expected-error @below {{(contract_c8)}}
+  %r = ac.contract packed ins(%a, %b : tensor<1x2x64xf32>, tensor<1x1x64x64xi8>) scales(%s : tensor<1x1x2x64xf64>) extras() outs(%init : tensor<1x2x64xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], block_size = 32 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x64xf32>
+  return %r : tensor<1x2x64xf32>
+}
+
+// -----
+
+func.func @contract_c8_block(%a: tensor<1x2x64xf32>, %b: tensor<1x1x64x64xi8>, %s: tensor<1x1x2x64xf32>, %init: tensor<1x2x64xf32>) -> tensor<1x2x64xf32> {
+  // expected-error @below {{(contract_c8)}}
+  %r = ac.contract packed ins(%a, %b : tensor<1x2x64xf32>, tensor<1x1x64x64xi8>) scales(%s : tensor<1x1x2x64xf32>) extras() outs(%init : tensor<1x2x64xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], block_size = 0 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x64xf32>
+  return %r : tensor<1x2x64xf32>
+}
+
+// -----
+
+func.func @contract_c9_elements(%a: tensor<1x2x64xf32>, %b: tensor<1x1x64x64xi16>, %s: tensor<1x1x2x64xf32>, %init: tensor<1x2x64xf32>) -> tensor<1x2x64xf32> {
+  // expected-error @below {{(contract_c9) has scales for a rhs of type 'tensor<1x1x64x64xi16>', expected i8 elements, or i32 and `least`, and no order}}
+  %r = ac.contract packed ins(%a, %b : tensor<1x2x64xf32>, tensor<1x1x64x64xi16>) scales(%s : tensor<1x1x2x64xf32>) extras() outs(%init : tensor<1x2x64xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], block_size = 32 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x64xf32>
+  return %r : tensor<1x2x64xf32>
+}
+
+// -----
+
+func.func @contract_c9_least(%a: tensor<1x2x64xf32>, %b: tensor<1x1x8x64xi32>, %s: tensor<1x1x2x64xf32>, %init: tensor<1x2x64xf32>) -> tensor<1x2x64xf32> {
+  // expected-error @below {{(contract_c9)}}
+  %r = ac.contract packed ins(%a, %b : tensor<1x2x64xf32>, tensor<1x1x8x64xi32>) scales(%s : tensor<1x1x2x64xf32>) extras() outs(%init : tensor<1x2x64xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], block_size = 32 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x64xf32>
+  return %r : tensor<1x2x64xf32>
+}
+
+// -----
+
+func.func @contract_c9_words(%a: tensor<1x2x64xf32>, %b: tensor<1x1x8x64xi32>, %s: tensor<1x1x6x64xf32>, %init: tensor<1x2x64xf32>) -> tensor<1x2x64xf32> {
+  // expected-error @below {{(contract_c9) has words of four-bit elements in blocks of 12 from 0 on}}
+  %r = ac.contract packed ins(%a, %b : tensor<1x2x64xf32>, tensor<1x1x8x64xi32>) scales(%s : tensor<1x1x6x64xf32>) extras() outs(%init : tensor<1x2x64xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], block_size = 12 : i64, least = 0 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x64xf32>
+  return %r : tensor<1x2x64xf32>
+}
+
+// -----
+
+func.func @contract_c9_range(%a: tensor<1x2x64xf32>, %b: tensor<1x1x8x64xi32>, %s: tensor<1x1x2x64xf32>, %init: tensor<1x2x64xf32>) -> tensor<1x2x64xf32> {
+  // expected-error @below {{(contract_c9)}}
+  %r = ac.contract packed ins(%a, %b : tensor<1x2x64xf32>, tensor<1x1x8x64xi32>) scales(%s : tensor<1x1x2x64xf32>) extras() outs(%init : tensor<1x2x64xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], block_size = 32 : i64, least = 128 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x64xf32>
+  return %r : tensor<1x2x64xf32>
+}
+
+// -----
+
+func.func @contract_c9_not_packed(%a: tensor<1x2x64xf32>, %b: tensor<1x8x64xi32>, %s: tensor<1x2x64xf32>, %init: tensor<1x2x64xf32>) -> tensor<1x2x64xf32> {
+  // expected-error @below {{(contract_c9)}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x64xf32>, tensor<1x8x64xi32>) scales(%s : tensor<1x2x64xf32>) extras() outs(%init : tensor<1x2x64xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], block_size = 32 : i64, least = 0 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x64xf32>
+  return %r : tensor<1x2x64xf32>
+}
+
+// -----
+
+func.func @dequantized_product_c1(%x: tensor<?x100xf32>, %w: tensor<64x128xi8>, %s: tensor<64x4xf32>) -> tensor<?x64xf32> {
+  // expected-error @below {{(dequantized_product_c1) takes 'tensor<?x100xf32>' by 'tensor<64x128xi8>' to 'tensor<?x64xf32>'}}
+  %y = ac.dequantized_product %x, %w scales(%s : tensor<64x4xf32>) block 32 : tensor<?x100xf32>, tensor<64x128xi8> -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+
+// -----
+
+func.func @dequantized_product_c2(%x: tensor<?x128xf32>, %w: tensor<64x128xi8>, %s: tensor<64x3xf32>) -> tensor<?x64xf32> {
+  // expected-error @below {{(dequantized_product_c2) has scales, zeros or offsets that do not fit 'tensor<64x128xi8>' in blocks of 32}}
+  %y = ac.dequantized_product %x, %w scales(%s : tensor<64x3xf32>) block 32 : tensor<?x128xf32>, tensor<64x128xi8> -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+
+// -----
+
 func.func @gather_rows_c1(%x: tensor<9x4xf32>, %places: tensor<?xindex>, %init: tensor<?x5xf32>) -> tensor<?x5xf32> {
   // expected-error @below {{(gather_rows_c1)}}
   %r = ac.gather_rows %x at %places outs(%init : tensor<?x5xf32>) : tensor<9x4xf32>, tensor<?xindex> -> tensor<?x5xf32>

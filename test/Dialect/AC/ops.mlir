@@ -8,7 +8,7 @@
 
 // A product alone: its epilogue forwards the sum.
 // CHECK-LABEL: func.func @product(
-// CHECK: ac.contract ins(%{{.*}}, %{{.*}} : tensor<2x?x64xf32>, tensor<1x64x32xf32>) extras() outs(%{{.*}} : tensor<2x?x32xf32>)
+// CHECK: ac.contract ins(%{{.*}}, %{{.*}} : tensor<2x?x64xf32>, tensor<1x64x32xf32>) extras() outs(%{{[^ ]*}} : tensor<2x?x32xf32>)
 // CHECK-SAME: attributes {extra_maps = [], lhs_batch = #{{.*}}, rhs_batch = #{{.*}}} {
 // CHECK-NEXT: ^bb0(%[[SUM:.*]]: f32):
 // CHECK-NEXT:   ac.yield %[[SUM]] : f32
@@ -91,4 +91,24 @@ func.func @masked_rows(%mask: tensor<?x1xf32>, %x: tensor<?x64xf32>, %w: tensor<
     ac.yield %row : tensor<?x32xf32>
   } -> tensor<?x32xf32>
   return %z : tensor<?x32xf32>
+}
+
+// CHECK-LABEL: func.func @contract_quantized(
+// CHECK: ac.contract packed ins(%{{.*}}, %{{.*}} : tensor<1x?x100xf32>, tensor<1x2x13x64xi32>) scales(%{{[^ ]*}} : tensor<1x2x4x64xf16>)
+// CHECK-SAME: zeros(%{{[^ ]*}} : tensor<1x2x4x64xi8>) offsets(%{{[^ ]*}} : tensor<1x2x4x64xf16>) extras() outs(
+func.func @contract_quantized(%a: tensor<1x?x100xf32>, %b: tensor<1x2x13x64xi32>, %s: tensor<1x2x4x64xf16>, %z: tensor<1x2x4x64xi8>, %init: tensor<1x?x100xf32>) -> tensor<1x?x100xf32> {
+  %r = ac.contract packed ins(%a, %b : tensor<1x?x100xf32>, tensor<1x2x13x64xi32>) scales(%s : tensor<1x2x4x64xf16>)
+      zeros(%z : tensor<1x2x4x64xi8>) offsets(%s : tensor<1x2x4x64xf16>) extras() outs(%init : tensor<1x?x100xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], block_size = 32 : i64, least = -8 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x?x100xf32>
+  return %r : tensor<1x?x100xf32>
+}
+
+// CHECK-LABEL: func.func @dequantized_product(
+// CHECK: ac.dequantized_product %{{.*}}, %{{.*}} scales(%{{[^ ]*}} : tensor<64x4xf32>) block 32 : tensor<?x128xf32>, tensor<64x128xi8> -> tensor<?x64xf32>
+func.func @dequantized_product(%x: tensor<?x128xf32>, %w: tensor<64x128xi8>, %s: tensor<64x4xf32>) -> tensor<?x64xf32> {
+  %y = ac.dequantized_product %x, %w scales(%s : tensor<64x4xf32>) block 32 : tensor<?x128xf32>, tensor<64x128xi8> -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
 }
