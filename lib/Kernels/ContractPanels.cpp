@@ -9,8 +9,8 @@
 // in registers, with one rounding or two where computing the matrix beforehand has them: the product is the same to the
 // bit. Blocks are an outer loop, so that their scales are loaded once.
 //
-// Four bits: a word of a lane holds eight steps. Where sixteen floats fit a register they are looked up there, the low four
-// bits of a lane being the index; other targets mask and convert.
+// Four bits: a word of a lane holds eight steps. Where sixteen floats fit a register they are looked up there, the low
+// four bits of a lane being the index; other targets mask and convert.
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/ContractEmitter.h"
@@ -131,7 +131,8 @@ SmallVector<Value> ContractEmitter::walkBlocks(const Tile &tile, ValueRange star
                       SmallVectorImpl<Value> &carried) {
     SmallVector<Value> panelRow;
     for (auto [v, integer] : llvm::enumerate(integers)) {
-      Value whole = isWords ? fourBits(integer, splat(shift)) : arith::SIToFPOp::create(b, vectorType, integer).getResult();
+      Value whole =
+          isWords ? fourBits(integer, splat(shift)) : arith::SIToFPOp::create(b, vectorType, integer).getResult();
       panelRow.push_back(dequantize(whole, parameters, v));
     }
     step(k, panelRow, carried);

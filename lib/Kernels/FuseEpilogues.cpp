@@ -200,11 +200,11 @@ LogicalResult fuse(linalg::GenericOp op, IRRewriter &rewriter) {
     }
     auto fused = ContractOp::create(
         rewriter, rewriter.getFusedLoc({contract.getLoc(), op.getLoc()}), contract->getResultTypes(),
-        contract.getLhs(), contract.getRhs(), contract.getScales(), contract.getZeros(), contract.getOffsets(), extras, contract.getLhsRows(), contract.getOutRows(), contract.getInit(),
-        contract.getLhsBatchAttr(), contract.getRhsBatchAttr(), rewriter.getAffineMapArrayAttr(maps),
+        contract.getLhs(), contract.getRhs(), contract.getScales(), contract.getZeros(), contract.getOffsets(), extras,
+        contract.getLhsRows(), contract.getOutRows(), contract.getInit(), contract.getLhsBatchAttr(),
+        contract.getRhsBatchAttr(), rewriter.getAffineMapArrayAttr(maps),
         contract.getLhsOrderAttr(), contract.getRhsOrderAttr(), contract.getOutOrderAttr(), contract.getBlockSizeAttr(),
-        contract.getLeastAttr(), contract.getPackedAttr(),
-        contract.getAccumulateAttr());
+        contract.getLeastAttr(), contract.getPackedAttr(), contract.getAccumulateAttr());
     // Epilogue: the old one, then the elementwise body on what it yields.
     fused.getEpilogue().takeBody(contract.getEpilogue());
     Block *body = fused.getEpilogueBody();

@@ -37,8 +37,8 @@ ElementsAttr pack(ElementsAttr value, int64_t lanes) {
 /// The smallest element of i8, if all are so near to it that four bits tell them apart.
 std::optional<int64_t> leastOfFourBits(ElementsAttr packed) {
   ArrayRef<char> bytes = getRawElements(packed);
-  auto [least, most] = std::minmax_element(bytes.begin(), bytes.end(),
-                                           [](char a, char b) { return static_cast<int8_t>(a) < static_cast<int8_t>(b); });
+  auto [least, most] = std::minmax_element(
+      bytes.begin(), bytes.end(), [](char a, char b) { return static_cast<int8_t>(a) < static_cast<int8_t>(b); });
   int64_t low = static_cast<int8_t>(*least), high = static_cast<int8_t>(*most);
   return high - low < 16 ? std::optional(low) : std::nullopt;
 }
@@ -81,9 +81,8 @@ ElementsAttr halve(ElementsAttr value) {
     halves.push_back(half.bitcastToAPInt().getZExtValue());
   }
   auto halfType = RankedTensorType::get(type.getShape(), Float16Type::get(type.getContext()));
-  return makeWeight(halfType, "halved", [&](MutableArrayRef<char> to) {
-    std::memcpy(to.data(), halves.data(), to.size());
-  });
+  return makeWeight(halfType, "halved",
+                    [&](MutableArrayRef<char> to) { std::memcpy(to.data(), halves.data(), to.size()); });
 }
 
 /// The constant that `value` is, seen through reshapes; null if it is none or has no elements.

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The matrix of a product is followed back to the constants it is made of, through transpositions, slices and an offset
-// for each block, and they are laid out anew in the one form that `ac.dequantized_product` has: [columns, depth] as signed
-// bytes. A zero point that is the same everywhere is taken off the weights if they stay bytes.
+// for each block, and they are laid out anew in the one form that `ac.dequantized_product` has: [columns, depth] as
+// signed bytes. A zero point that is the same everywhere is taken off the weights if they stay bytes.
 //
 //===----------------------------------------------------------------------===//
 #include "Optimize/Passes.h"
@@ -34,10 +34,10 @@ void replaceByProduct(Operation *op, Value rows, const QuantizedMatrix &matrix, 
   SmallVector<int64_t> shape(rowsType.getShape());
   shape.back() = matrix.columns;
   auto optional = [&](ElementsAttr value) { return value ? makeConstant(b, loc, value) : Value(); };
-  Value result = DequantizedProductOp::create(
-      b, loc, RankedTensorType::get(shape, b.getF32Type()), makeCast(b, loc, rows, b.getF32Type()),
-      makeConstant(b, loc, matrix.weights), makeConstant(b, loc, matrix.scales), optional(matrix.zeros),
-      optional(matrix.offsets), matrix.blockSize);
+  Value result = DequantizedProductOp::create(b, loc, RankedTensorType::get(shape, b.getF32Type()),
+                                              makeCast(b, loc, rows, b.getF32Type()),
+                                              makeConstant(b, loc, matrix.weights), makeConstant(b, loc, matrix.scales),
+                                              optional(matrix.zeros), optional(matrix.offsets), matrix.blockSize);
   if (bias)
     result = make(b, loc, "Add", result.getType(), {result, makeCast(b, loc, bias, b.getF32Type())});
   op->getResult(0).replaceAllUsesWith(makeCast(b, loc, result, rowsType.getElementType()));
@@ -87,8 +87,8 @@ void fuseGather(Operation *op) {
     return;
   RankedTensorType integers = rankedType(table->getOperand(0)), scales = rankedType(table->getOperand(1));
   int64_t axis = intOf(table, "axis", 1);
-  if (!isConstant(table->getOperand(0)) || integers.getRank() != 2 || integers.getElementTypeBitWidth() != 8 || !scales ||
-      scales.getRank() != 2 || !(axis == 1 || axis == -1) || result.getRank() != places.getRank() + 1)
+  if (!isConstant(table->getOperand(0)) || integers.getRank() != 2 || integers.getElementTypeBitWidth() != 8 ||
+      !scales || scales.getRank() != 2 || !(axis == 1 || axis == -1) || result.getRank() != places.getRank() + 1)
     return;
   OpBuilder b(op);
   SmallVector<Value> operands;
@@ -108,8 +108,7 @@ void fuseGather(Operation *op) {
     if (attribute.getName() != "axis")
       attributes.push_back(attribute);
   attributes.push_back(intAttribute(b, "axis", result.getRank() - 1));
-  op->getResult(0).replaceAllUsesWith(
-      make(b, table->getLoc(), "DequantizeLinear", result, operands, attributes));
+  op->getResult(0).replaceAllUsesWith(make(b, table->getLoc(), "DequantizeLinear", result, operands, attributes));
   op->erase();
 }
 

@@ -91,9 +91,8 @@ struct Parts {
 } // namespace
 
 static ElementsAttr makeFloats(MLIRContext *context, ArrayRef<int64_t> shape, ArrayRef<float> values) {
-  return makeWeight(RankedTensorType::get(shape, Float32Type::get(context)), "scales", [&](MutableArrayRef<char> to) {
-    std::memcpy(to.data(), values.data(), to.size());
-  });
+  return makeWeight(RankedTensorType::get(shape, Float32Type::get(context)), "scales",
+                    [&](MutableArrayRef<char> to) { std::memcpy(to.data(), values.data(), to.size()); });
 }
 
 static ElementsAttr makeBytes(MLIRContext *context, ArrayRef<int64_t> shape, ArrayRef<int16_t> values) {
@@ -187,7 +186,7 @@ std::optional<QuantizedMatrix> QuantizedMatrix::behind(Value right, bool transpo
   auto type = rankedType(right);
   if (!type || !type.hasStaticShape() || type.getNumElements() == 0 || !type.getElementType().isF32())
     return std::nullopt;
-  Dimension dims[] = {{transposed, 0, 1, type.getDimSize(transposed)},     // depth
+  Dimension dims[] = {{transposed, 0, 1, type.getDimSize(transposed)},    // depth
                       {!transposed, 0, 1, type.getDimSize(!transposed)}}; // columns
   auto &[k, n] = dims;
   int64_t offsetBlock = 0;

@@ -23,7 +23,8 @@ struct QuantizedMatrix {
   ElementsAttr scales;         // [columns, blocks], f32
   ElementsAttr zeros, offsets; // of the same shape, i8 and f32, or null
 
-  /// What the product's right operand, [depth, columns] or `transposed`, is made of; nothing if it is not such a matrix.
+  /// What the product's right operand, [depth, columns] or `transposed`, is made of; nothing if it is not such a
+  /// matrix.
   static std::optional<QuantizedMatrix> behind(Value right, bool transposed);
   /// The matrix of com.microsoft.MatMulNBits and its bias, or null; nothing with the reason in `why`.
   static std::optional<QuantizedMatrix> ofMatMulNBits(Operation *op, Value &bias, std::string &why);

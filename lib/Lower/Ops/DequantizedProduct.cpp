@@ -26,7 +26,8 @@ static LogicalResult lowerDequantizedProduct(Node &node) {
   Dims result{one, numRows, width};
   AffineMap each = emit.getMultiDimIdentityMap(1);
   Value weights = matrix(inputs[1]), scales = matrix(inputs[2]);
-  Value zeros = op.getZeros() ? matrix(inputs[3]) : Value(), offsets = op.getOffsets() ? matrix(inputs.back()) : Value();
+  Value zeros = op.getZeros() ? matrix(inputs[3]) : Value(),
+        offsets = op.getOffsets() ? matrix(inputs.back()) : Value();
   auto product = ContractOp::create(emit, lhs, weights, emit.empty(result, emit.getF32Type()), each, each);
   product.getScalesMutable().assign(scales);
   if (zeros)
