@@ -32,6 +32,7 @@ private:
   void emitKernel(func::FuncOp kernel, ValueRange captured, ArrayRef<Operation *> constants);
   std::string fingerprint(ValueRange operands, ArrayRef<Operation *> constants);
   struct Tile {
+    Value image; // null if there are none
     Value batch, lhsBatch, rhsBatch, panel, column; // column: first column of the panel
     unsigned vectors;                               // of columns that are computed
     bool masked;                                    // whether the last of them may be partly outside
@@ -55,7 +56,7 @@ private:
   /// Matrix coordinates in the order of the operand's dimensions.
   SmallVector<Value> ordered(std::optional<ArrayRef<int64_t>> order, ArrayRef<Value> coordinates) {
     return order ? llvm::map_to_vector(*order, [&](int64_t dim) { return coordinates[dim]; })
-                 : llvm::to_vector(coordinates);
+                 : llvm::to_vector(coordinates.take_front(3));
   }
   Value dimOf(Value buffer, std::optional<ArrayRef<int64_t>> order, int64_t matrixDim) {
     return memref::DimOp::create(b, buffer, ContractOp::dimOf(order, matrixDim));
@@ -74,7 +75,7 @@ private:
     Panel,  // its part of the next panel, which all tiles fetch together
     Stream  // what it will read itself in a while: with few rows there is nobody else to do it
   };
-  void emitRowLoop(const Tile &tile, Value rowBegin, Value fullEnd, Fetch fetch);
+  Value emitRowLoop(const Tile &tile, Value rowBegin, Value rowEnd, int64_t tileRows, Fetch fetch);
   void emitTile(const Tile &tile, Value row, unsigned numRows, Fetch fetch, Value tileNumber = {});
   Value loadRhs(const Tile &tile, Value k, unsigned vector);
   Value epilogue(Value sum, const Tile &tile, Value row, unsigned vector);
@@ -88,6 +89,7 @@ private:
   VectorType vectorType, maskType;
   Value lhs, rhs, result;
   Value lhsRows, outRows; // places of rows, or null
+  Value rhsStarts;        // of the steps of overlapping matrices, or null
   SmallVector<Value> extras;
   SmallVector<Value> masks; // per vector of the panel at hand
   Value aheadShift;         // see emitRowBlocks

@@ -18,10 +18,11 @@ void ContractEmitter::emitKernel(func::FuncOp kernel, ValueRange captured, Array
   lhs = arguments[0], rhs = arguments[1], result = arguments[2];
   extras.assign(arguments.begin() + 3, arguments.begin() + 3 + op.getExtras().size());
   arguments = arguments.drop_front(3 + extras.size());
-  for (auto [given, places] : {std::pair{op.getLhsRows(), &lhsRows}, std::pair{op.getOutRows(), &outRows}}) {
+  for (auto [given, list] : {std::pair{op.getLhsRows(), &lhsRows}, std::pair{op.getOutRows(), &outRows},
+                             std::pair{op.getRhsStarts(), &rhsStarts}}) {
     if (!given)
       continue;
-    *places = arguments.front();
+    *list = arguments.front();
     arguments = arguments.drop_front();
   }
   for (auto [value, argument] : llvm::zip(captured, arguments))
@@ -42,8 +43,18 @@ void ContractEmitter::emitKernel(func::FuncOp kernel, ValueRange captured, Array
   Tile tile;
   tile.panel = arith::RemUIOp::create(b, rest, panels);
   tile.batch = arith::DivUIOp::create(b, rest, panels);
+  if (op.hasImages()) {
+    Value batches = dimOf(result, op.getOutOrder(), 0);
+    tile.image = arith::DivUIOp::create(b, tile.batch, batches);
+    tile.batch = arith::RemUIOp::create(b, tile.batch, batches);
+  }
   tile.lhsBatch = applyBatch(op.getLhsBatch(), tile.batch);
   tile.rhsBatch = applyBatch(op.getRhsBatch(), tile.batch);
+  if (op.hasImages()) {
+    Value images = dimOf(result, op.getOutOrder(), 3);
+    Value lines = arith::DivUIOp::create(b, memref::DimOp::create(b, rhs, 0), images);
+    tile.rhsBatch = arith::AddIOp::create(b, tile.rhsBatch, arith::MulIOp::create(b, tile.image, lines));
+  }
   tile.column = arith::MulIOp::create(b, tile.panel, index(panelSize));
   Value rowBegin = arith::MulIOp::create(b, chunk, index(chunkRows));
   Value rowEnd = arith::MinSIOp::create(b, numRows, addIndex(rowBegin, chunkRows));
@@ -103,13 +114,14 @@ void ContractEmitter::emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value c
 }
 
 void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd) {
-  Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
-  Value left = arith::RemUIOp::create(b, count, index(rows));
-  Value fullEnd = arith::SubIOp::create(b, rowEnd, left);
+  // Half of the vectors leave registers for twice the rows. With fewer, additions wait for each other.
+  if (tile.vectors * 2 <= vectors && rows > 1)
+    rowBegin = emitRowLoop(tile, rowBegin, rowEnd, 2 * rows, op.getPacked() ? Fetch::Stream : Fetch::Nothing);
+  Value fullEnd;
   if (!op.getPacked()) {
-    emitRowLoop(tile, rowBegin, fullEnd, Fetch::Nothing);
+    fullEnd = emitRowLoop(tile, rowBegin, rowEnd, rows, Fetch::Nothing);
   } else {
-    Value tiles = arith::DivUIOp::create(b, count, index(rows));
+    Value tiles = arith::DivUIOp::create(b, arith::SubIOp::create(b, rowEnd, rowBegin), index(rows));
     auto atLeast = [&](int64_t number) -> Value {
       return arith::CmpIOp::create(b, arith::CmpIPredicate::uge, tiles, index(number));
     };
@@ -118,15 +130,17 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
       return arith::SelectOp::create(b, atLeast(vectors * times), index(1), index(0));
     };
     aheadShift = arith::AddIOp::create(b, doubled(2), doubled(4));
-    auto many = scf::IfOp::create(b, atLeast(vectors), /*withElseRegion=*/true);
+    auto many = scf::IfOp::create(b, b.getIndexType(), atLeast(vectors), /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(many.thenBlock());
-    emitRowLoop(tile, rowBegin, fullEnd, Fetch::Panel);
-    b.setInsertionPointToStart(many.elseBlock());
-    emitRowLoop(tile, rowBegin, fullEnd, Fetch::Stream);
+    for (Fetch fetch : {Fetch::Panel, Fetch::Stream}) {
+      b.setInsertionPointToStart(fetch == Fetch::Panel ? many.thenBlock() : many.elseBlock());
+      scf::YieldOp::create(b, emitRowLoop(tile, rowBegin, rowEnd, rows, fetch));
+    }
+    fullEnd = many.getResult(0);
   }
   if (rows == 1)
     return;
+  Value left = arith::SubIOp::create(b, rowEnd, fullEnd);
   SmallVector<int64_t> cases = llvm::to_vector(llvm::seq<int64_t>(1, rows));
   auto remainder = scf::IndexSwitchOp::create(b, TypeRange{}, left, cases, cases.size());
   OpBuilder::InsertionGuard guard(b);
@@ -139,12 +153,16 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
   scf::YieldOp::create(b);
 }
 
-void ContractEmitter::emitRowLoop(const Tile &tile, Value rowBegin, Value fullEnd, Fetch fetch) {
-  auto loop = scf::ForOp::create(b, rowBegin, fullEnd, index(rows));
+/// Tiles of `tileRows` rows as long as they are whole; returns where what is left begins.
+Value ContractEmitter::emitRowLoop(const Tile &tile, Value rowBegin, Value rowEnd, int64_t tileRows, Fetch fetch) {
+  Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
+  Value fullEnd = arith::SubIOp::create(b, rowEnd, arith::RemUIOp::create(b, count, index(tileRows)));
+  auto loop = scf::ForOp::create(b, rowBegin, fullEnd, index(tileRows));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(loop.getBody()->getTerminator());
-  Value number = arith::DivUIOp::create(b, arith::SubIOp::create(b, loop.getInductionVar(), rowBegin), index(rows));
-  emitTile(tile, loop.getInductionVar(), rows, fetch, number);
+  Value number = arith::DivUIOp::create(b, arith::SubIOp::create(b, loop.getInductionVar(), rowBegin), index(tileRows));
+  emitTile(tile, loop.getInductionVar(), tileRows, fetch, number);
+  return fullEnd;
 }
 
 Value ContractEmitter::loadVector(Value buffer, ValueRange indices, VectorType type, unsigned vector, bool masked) {
@@ -158,6 +176,10 @@ Value ContractEmitter::loadRhs(const Tile &tile, Value k, unsigned vector) {
   // The padding of a packed panel is zero: no mask is needed.
   if (op.getPacked())
     return loadVector(rhs, {tile.rhsBatch, tile.panel, k, index(vector * lanes)}, vectorType, vector, false);
+  if (rhsStarts) { // past the end of a line the next one begins
+    Value column = arith::AddIOp::create(b, memref::LoadOp::create(b, rhsStarts, k), tile.column);
+    return loadVector(rhs, {tile.rhsBatch, addIndex(column, vector * lanes)}, vectorType, vector, tile.masked);
+  }
   return loadVector(rhs, ordered(op.getRhsOrder(), {tile.rhsBatch, k, addIndex(tile.column, vector * lanes)}),
                     vectorType, vector, tile.masked);
 }
@@ -219,7 +241,7 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, Fe
     for (unsigned v = 0; v < vectors; ++v) {
       Value value = epilogue(sum[r * vectors + v], tile, rowIndex[r], v);
       SmallVector<Value> position =
-          ordered(op.getOutOrder(), {tile.batch, outRow[r], addIndex(tile.column, v * lanes)});
+          ordered(op.getOutOrder(), {tile.batch, outRow[r], addIndex(tile.column, v * lanes), tile.image});
       if (op.getAccumulate())
         value = fusedSum(b, loadVector(result, position, vectorType, v, tile.masked), value, /*minus=*/false);
       if (tile.masked)
@@ -241,10 +263,12 @@ Value ContractEmitter::epilogue(Value sum, const Tile &tile, Value row, unsigned
     AffineMap map = cast<AffineMapAttr>(op.getExtraMaps()[i]).getValue();
     Type scalar = cast<MemRefType>(extra.getType()).getElementType();
     SmallVector<Value> indices;
+    SmallVector<OpFoldResult> coordinates{tile.batch, row, column};
+    if (tile.image)
+      coordinates.push_back(tile.image);
     for (AffineExpr expr : map.getResults())
-      indices.push_back(affine::makeComposedAffineApply(
-          b, b.getLoc(), AffineMap::get(3, 0, expr),
-          {OpFoldResult(tile.batch), OpFoldResult(row), OpFoldResult(column)}));
+      indices.push_back(
+          affine::makeComposedAffineApply(b, b.getLoc(), AffineMap::get(map.getNumDims(), 0, expr), coordinates));
     Value loaded = alongColumns(map)
                        ? loadVector(extra, indices, vectorOf(scalar), vector, tile.masked)
                        : vector::BroadcastOp::create(b, vectorOf(scalar),

@@ -72,7 +72,7 @@ std::string ContractEmitter::fingerprint(ValueRange operands, ArrayRef<Operation
   for (Type type : operands.getTypes())
     os << type << ";";
   os << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked()) << bool(op.getAccumulate())
-     << bool(op.getLhsRows()) << bool(op.getOutRows());
+     << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getRhsStarts());
   for (DenseI64ArrayAttr order : {op.getLhsOrderAttr(), op.getRhsOrderAttr(), op.getOutOrderAttr()})
     os << order << ";";
   Remainder left = remainder();
@@ -106,9 +106,9 @@ void ContractEmitter::emit(llvm::StringMap<func::FuncOp> &kernels) {
     Value buffer = alongColumns(map) ? withUnitStride(extra) : extra;
     operands.push_back(makeDynamic(buffer, 0));
   }
-  for (Value places : {op.getLhsRows(), op.getOutRows()})
-    if (places)
-      operands.push_back(makeDynamic(places, 0));
+  for (Value list : {op.getLhsRows(), op.getOutRows(), op.getRhsStarts()})
+    if (list)
+      operands.push_back(makeDynamic(list, 0));
   // The epilogue may capture scalars: constants are made again in the kernel, others are handed over.
   llvm::SetVector<Value> used;
   getUsedValuesDefinedAbove(op.getEpilogue(), used);
@@ -125,6 +125,8 @@ void ContractEmitter::emit(llvm::StringMap<func::FuncOp> &kernels) {
   int64_t panelSize = lanes * vectors, chunkRows = rows * kTilesPerTask;
   Value batches = dimOf(result, op.getOutOrder(), 0), numRows = numRowsOf(op.getLhsRows(), op.getOutRows()),
         numColumns = dimOf(result, op.getOutOrder(), 2), depth = dimOf(lhs, op.getLhsOrder(), 2);
+  if (op.hasImages())
+    batches = arith::MulIOp::create(b, batches, dimOf(result, op.getOutOrder(), 3));
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
         chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
   Value tasks = arith::MulIOp::create(b, arith::MulIOp::create(b, batches, panels), chunks);

@@ -53,7 +53,7 @@ private:
 };
 
 bool ColumnPacker::isWorthwhile() {
-  if (op.getPacked() || op->getNumResults() != 1)
+  if (op.getPacked() || op.getRhsStarts() || op->getNumResults() != 1)
     return false;
   auto rhs = cast<RankedTensorType>(op.getRhs().getType());
   auto rows = cast<RankedTensorType>(op.getLhs().getType()).getDimSize(1);

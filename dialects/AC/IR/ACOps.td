@@ -52,17 +52,25 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     `out_rows[m]` of the result, whose other rows keep what `outs` holds; no row is named twice. With `accumulate`, what
     the region yields is added to what `outs` holds.
 
+    With `rhs_starts`, the matrices of the rhs overlap, as those of a convolution do: it is `[lines, pitch]`, lines being
+    one behind the other, and element `[k, n]` of matrix `i` stands `rhs_starts[k] + n` elements behind the start of line
+    `i`. All of them lie inside. The result may then have a fourth matrix dimension, the image: each image has as many
+    lines, and its matrices are counted from its first one.
+
     `lhs_order`, `rhs_order` and `out_order` tell operands whose dimensions stand in another order: dimension `i` of the
-    operand is dimension `order[i]` of the matrices (0 batch, 1 row, 2 column).
+    operand is dimension `order[i]` of the matrices (0 batch, 1 row, 2 column, 3 image).
 
     - (contract_c1) lhs, rhs and result have the same floating-point element type.
-    - (contract_c2) lhs and result have rank 3; rhs has rank 3, or 4 when packed.
-    - (contract_c3) there is one map from three dimensions for each extra, with as many results as it has dimensions.
+    - (contract_c2) lhs and result have rank 3; rhs has rank 3, or 4 when packed, or 2 with `rhs_starts`, where the result
+      has rank 4 if `out_order` has four dimensions.
+    - (contract_c3) there is one map from the result's dimensions for each extra, with as many results as it has dimensions.
     - (contract_c4) the region takes the sum and one element of each extra, and yields one element of the result.
     - (contract_c5) `lhs_batch` and `rhs_batch` take one dimension to one.
     - (contract_c6) `lhs_rows` and `out_rows` have one dimension and elements of type index; without them, lhs and result
       have the same number of rows.
-    - (contract_c7) an order is a permutation of 0, 1 and 2; columns of rhs and result stay last, and a packed rhs has none.
+    - (contract_c7) an order is a permutation of the operand's matrix dimensions; columns of rhs and result stay last, and a
+      rhs that is packed or has starts has none.
+    - (contract_c8) `rhs_starts` has one dimension, the depth, and elements of type index; its rhs is not packed.
 
     ```mlir
     %r = ac.contract ins(%a, %b : tensor<1x?x64xf32>, tensor<1x64x32xf32>) extras(%bias : tensor<32xf32>)
@@ -76,7 +84,7 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     ```
   }];
   let arguments = (ins AnyType:$lhs, AnyType:$rhs, Variadic<AnyType>:$extras, Optional<AnyType>:$lhs_rows,
-                       Optional<AnyType>:$out_rows, AnyType:$init,
+                       Optional<AnyType>:$out_rows, Optional<AnyType>:$rhs_starts, AnyType:$init,
                        AffineMapAttr:$lhs_batch, AffineMapAttr:$rhs_batch, AffineMapArrayAttr:$extra_maps,
                        OptionalAttr<DenseI64ArrayAttr>:$lhs_order, OptionalAttr<DenseI64ArrayAttr>:$rhs_order,
                        OptionalAttr<DenseI64ArrayAttr>:$out_order, UnitAttr:$packed, UnitAttr:$accumulate);
@@ -85,7 +93,8 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
   let assemblyFormat = [{
     (`packed` $packed^)? `ins` `(` $lhs `,` $rhs `:` type($lhs) `,` type($rhs) `)`
     `extras` `(` ($extras^ `:` type($extras))? `)` (`lhs_rows` `(` $lhs_rows^ `:` type($lhs_rows) `)`)?
-    (`out_rows` `(` $out_rows^ `:` type($out_rows) `)`)? (`accumulate` $accumulate^)? `outs` `(` $init `:` type($init) `)`
+    (`out_rows` `(` $out_rows^ `:` type($out_rows) `)`)?
+    (`rhs_starts` `(` $rhs_starts^ `:` type($rhs_starts) `)`)? (`accumulate` $accumulate^)? `outs` `(` $init `:` type($init) `)`
     attr-dict-with-keyword $epilogue (`->` type($results)^)?
   }];
   let hasVerifier = 1;
@@ -97,6 +106,9 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     /// Columns of a packed panel.
     int64_t getLanes();
     ::mlir::Block *getEpilogueBody() { return &getEpilogue().front(); }
+    /// Matrix dimensions of the result: 3, or 4 if there are images.
+    int64_t getNumMatrixDims() { return ::llvm::cast<::mlir::ShapedType>(getInit().getType()).getRank(); }
+    bool hasImages() { return getNumMatrixDims() == 4; }
     /// Whether what `outs` holds is part of the result.
     bool readsInit() { return getAccumulate() || getOutRows(); }
     /// The operand's dimension that holds matrix dimension `matrixDim`.

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // A convolution of any number of spatial dimensions is a matrix product, weights [group, O/g, I/g * taps] by columns
-// [N * g, I/g * taps, positions]. The columns are the input itself for kernels of one tap, and a strided copy of it
-// otherwise. Two shapes are better off without that product: with one input channel per group there is
+// [N * g, I/g * taps, positions]. The columns are the input itself for kernels of one tap; most others read them from the
+// image (see ConvolutionLines.cpp), and the rest makes a copy. Two shapes are better off without that product: with one input channel per group there is
 // nothing to contract over, and the taps are summed directly; with a single position the product is transposed, so that
 // the constant weights are the side that is packed while compiling.
 //
@@ -263,11 +263,16 @@ static Value convolveByRows(Emitter &emit, const ConvolutionShape &conv, OpFoldR
 static Value convolve(Emitter &emit, const ConvolutionShape &whole, Value bias) {
   ConvolutionShape conv = dropUnitAxes(emit, whole);
   bool depthwise = conv.group > 1 && Emitter::isOne(emit.dim(conv.w, 1));
-  if (!depthwise)
+  Value result;
+  if (depthwise) {
+    result = convolveDepthwise(emit, conv);
+  } else if (conv.group == 1 && hasLines(emit, conv.x, conv.window)) {
+    result = convolveLines(emit, conv.x, conv.w, conv.window);
+  } else {
     if (auto rows = getRowsAtOnce(emit, conv))
       return emit.reshape(convolveByRows(emit, conv, *rows, bias), whole.resultDims(emit));
-  Value result = depthwise ? convolveDepthwise(emit, conv)
-                           : multiplyColumns(emit, conv.w, imageToColumns(emit, conv), conv.group, conv.window.output);
+    result = multiplyColumns(emit, conv.w, imageToColumns(emit, conv), conv.group, conv.window.output);
+  }
   result = emit.reshape(result, whole.resultDims(emit));
   return bias ? addBias(emit, result, bias) : result;
 }
