@@ -173,7 +173,7 @@ Value ContractEmitter::loadVector(Value buffer, ValueRange indices, VectorType t
 }
 
 Value ContractEmitter::loadRhs(const Tile &tile, Value k, unsigned vector) {
-  // The padding of a packed panel is zero: no mask is needed.
+  // A packed panel is there to its end: no mask is needed.
   if (op.getPacked())
     return loadVector(rhs, {tile.rhsBatch, tile.panel, k, index(vector * lanes)}, vectorType, vector, false);
   if (rhsStarts) { // past the end of a line the next one begins

@@ -41,7 +41,7 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     `(d0) -> (d0 floordiv 3)` for grouped heads.
 
     Every operand has rank 3, but a `packed` rhs: it has rank 4, `[batch, panels, k, lanes]`, column `n` of the matrix
-    standing at `[n floordiv lanes, k, n mod lanes]` and the lanes past the last column being zero.
+    standing at `[n floordiv lanes, k, n mod lanes]`. What the lanes past the last column hold does not matter.
 
     The region computes one element of the result from the finished sum and one element of each extra. Extra `i` is
     read at `extra_maps[i](b, m, n)`. It holds operations on scalars only, so that it can run on vectors. Products
