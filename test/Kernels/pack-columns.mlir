@@ -47,7 +47,7 @@ func.func @in_groups(%w: tensor<1x96x512xf32>, %x: tensor<1x512x?xf32>, %bias: t
 // Columns that another product computes: it joins the loop and writes the panels, a matrix each.
 // CHECK-LABEL: func.func @two_layers(
 // CHECK-NOT: ac.contract
-// CHECK: scf.for {{.*}} step %c320
+// CHECK: scf.for {{.*}} step %c448
 // CHECK: %[[HIDDEN:.*]] = ac.contract packed ins(%{{.*}}, %{{.*}} : tensor<1x192x96xf32>, tensor<?x1x96x64xf32>)
 // CHECK-SAME: extras(%{{.*}} : tensor<192xf32>) outs(%{{.*}} : tensor<?x192x64xf32>)
 // CHECK: %[[PACKED:.*]] = tensor.expand_shape %[[HIDDEN]] {{.*}} into tensor<1x?x192x64xf32>
