@@ -35,28 +35,10 @@ bool hasLines(Emitter &emit, Value x, const Window &window) {
   return !positions || *positions >= kFewestPositions;
 }
 
-namespace {
-/// [lines, pitch], the distance from a channel to the next, and from a row of the padded image to the next.
-struct Lines {
-  Value tensor;
-  OpFoldResult channel, row;
-  /// Distance from the start of one phase of the stride to the next.
-  OpFoldResult phase;
-};
-} // namespace
-
-/// The lines of [N, C, spatial...].
-static Lines layOut(Emitter &emit, Value x, const Window &window) {
+Value layOutLines(Emitter &emit, Value x, const Window &window) {
   OpFoldResult batch = emit.dim(x, 0), channels = emit.dim(x, 1), one = emit.dimension(1);
   bool isImage = window.rank() == 2;
   int64_t stride = window.strides.back(), reach = window.extent(window.rank() - 1) - 1;
-  if (!window.isPadded() && stride == 1) {
-    OpFoldResult width = emit.dim(x, window.rank() + 1);
-    if (!isImage)
-      return {emit.reshape(x, {batch, emit.mul(channels, width)}), width, width, width};
-    OpFoldResult height = emit.dim(x, 2);
-    return {emit.reshape(x, {emit.product({batch, channels, height}), width}), emit.mul(height, width), width, width};
-  }
   // Phases whose last elements no position reads may reach past the image.
   Window copied;
   copied.low = window.low;
@@ -64,7 +46,7 @@ static Lines layOut(Emitter &emit, Value x, const Window &window) {
   if (stride != 1)
     copied.high.back() = one;
   OpFoldResult width = emit.add(window.output.back(), emit.dimension(reach / stride));
-  OpFoldResult channel = emit.mul(emit.dimension(stride), width), row = emit.mul(channels, channel), height = one;
+  OpFoldResult height = one;
   if (isImage) {
     copied.kernel = copied.strides = copied.dilations = {1};
     OpFoldResult last = emit.mul(emit.sub(window.output[0], one), emit.dimension(window.strides[0]));
@@ -75,17 +57,38 @@ static Lines layOut(Emitter &emit, Value x, const Window &window) {
   copied.dilations.push_back(1);
   Type element = Emitter::elementType(x);
   Value zero = emit.constant(element, 0);
-  Value tensor = emit.tabulate({batch, height, channels, emit.dimension(stride), width}, element,
-                               [&](OpBuilder &b, Location loc, ValueRange at) {
-                                 SmallVector<Value> position{at[4]};
-                                 SmallVector<OpFoldResult> taps{at[3]};
-                                 if (isImage) {
-                                   position.insert(position.begin(), at[1]);
-                                   taps.insert(taps.begin(), b.getIndexAttr(0));
-                                 }
-                                 return readWindow(emit, b, loc, x, copied, {at[0], at[2]}, position, taps, zero);
-                               });
-  return {emit.reshape(tensor, {emit.mul(batch, height), row}), channel, row, width};
+  return emit.tabulate({batch, height, channels, emit.dimension(stride), width}, element,
+                       [&](OpBuilder &b, Location loc, ValueRange at) {
+                         SmallVector<Value> position{at[4]};
+                         SmallVector<OpFoldResult> taps{at[3]};
+                         if (isImage) {
+                           position.insert(position.begin(), at[1]);
+                           taps.insert(taps.begin(), b.getIndexAttr(0));
+                         }
+                         return readWindow(emit, b, loc, x, copied, {at[0], at[2]}, position, taps, zero);
+                       });
+}
+
+namespace {
+/// [lines, pitch], and the distances from a channel, a row of the padded image and a phase of the stride to the next.
+struct Lines {
+  Value tensor;
+  OpFoldResult channel, row, phase;
+};
+} // namespace
+
+static Lines getLines(Emitter &emit, Value x, const Window &window) {
+  if (!window.isPadded() && window.strides.back() == 1) {
+    Dims dims = emit.dims(x);
+    OpFoldResult width = dims.back();
+    if (window.rank() == 1)
+      return {emit.reshape(x, {dims[0], emit.mul(dims[1], width)}), width, width, width};
+    return {emit.reshape(x, {emit.product({dims[0], dims[1], dims[2]}), width}), emit.mul(dims[2], width), width, width};
+  }
+  Value tensor = layOutLines(emit, x, window);
+  Dims dims = emit.dims(tensor);
+  OpFoldResult channel = emit.mul(dims[3], dims[4]), row = emit.mul(dims[2], channel);
+  return {emit.reshape(tensor, {emit.mul(dims[0], dims[1]), row}), channel, row, dims[4]};
 }
 
 /// Where each step of the product, (channel, taps...), begins in its line.
@@ -113,7 +116,7 @@ static Value tabulateStarts(Emitter &emit, OpFoldResult channels, const Lines &l
 
 Value convolveLines(Emitter &emit, Value x, Value w, const Window &window) {
   OpFoldResult outputs = emit.dim(w, 0);
-  Lines lines = layOut(emit, x, window);
+  Lines lines = getLines(emit, x, window);
   Value starts = tabulateStarts(emit, emit.dim(x, 1), lines, window);
   Value weights = emit.reshape(w, {emit.dimension(1), outputs, emit.dim(starts, 0)});
   AffineExpr line = emit.getAffineDimExpr(0) * (window.rank() == 2 ? window.strides[0] : 1);
