@@ -15,6 +15,9 @@ namespace mlir::ac {
 
 /// Rows of a task: enough to use a panel that is in the cache sixteen times over, few enough to share the work.
 constexpr int64_t kTilesPerTask = 16;
+/// Up to this depth, storing a tile takes longer than computing it. Where there are many panels, a tile's rows then pass
+/// through as many of them before the next rows do: stores walk along rows instead of jumping from one to the next.
+constexpr int64_t kShallowDepth = 32, kShallowPanels = 16;
 
 /// Emits the call of a kernel for an `ac.contract` on buffers (EmitContractions.cpp), and the kernel (ContractKernel.cpp).
 class ContractEmitter {
@@ -49,6 +52,8 @@ private:
   Value makeDynamic(Value buffer, int64_t staticTrailing);
   Value withUnitStride(Value buffer);
   Value applyBatch(AffineMap map, Value batch);
+  /// Panels of a task: many for a shallow product, else one.
+  Value panelsOfTask(Value panels, Value depth);
   /// Whether an extra read by `map` is read along the columns, so by vectors.
   bool alongColumns(AffineMap map) {
     return map.getNumResults() && map.getResult(map.getNumResults() - 1) == b.getAffineDimExpr(2);

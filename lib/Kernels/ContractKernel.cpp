@@ -34,6 +34,10 @@ void ContractEmitter::emitKernel(func::FuncOp kernel, ValueRange captured, Array
   Value numRows = numRowsOf(lhsRows, outRows), numColumns = dimOf(result, op.getOutOrder(), 2);
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
         chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
+  Value together = panelsOfTask(panels, dimOf(lhs, op.getLhsOrder(), 2));
+  Value groups = arith::CeilDivSIOp::create(b, panels, together);
+  Value several = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, together, index(1));
+  Value rowStep = arith::SelectOp::create(b, several, index(2 * rows), index(chunkRows));
   auto loop = scf::ForOp::create(b, begin, end, index(1));
   func::ReturnOp::create(b);
   b.setInsertionPoint(loop.getBody()->getTerminator());
@@ -41,8 +45,8 @@ void ContractEmitter::emitKernel(func::FuncOp kernel, ValueRange captured, Array
   Value chunk = arith::RemUIOp::create(b, loop.getInductionVar(), chunks);
   Value rest = arith::DivUIOp::create(b, loop.getInductionVar(), chunks);
   Tile tile;
-  tile.panel = arith::RemUIOp::create(b, rest, panels);
-  tile.batch = arith::DivUIOp::create(b, rest, panels);
+  Value firstPanel = arith::MulIOp::create(b, arith::RemUIOp::create(b, rest, groups), together);
+  tile.batch = arith::DivUIOp::create(b, rest, groups);
   if (op.hasImages()) {
     Value batches = dimOf(result, op.getOutOrder(), 0);
     tile.image = arith::DivUIOp::create(b, tile.batch, batches);
@@ -55,9 +59,17 @@ void ContractEmitter::emitKernel(func::FuncOp kernel, ValueRange captured, Array
     Value lines = arith::DivUIOp::create(b, memref::DimOp::create(b, rhs, 0), images);
     tile.rhsBatch = arith::AddIOp::create(b, tile.rhsBatch, arith::MulIOp::create(b, tile.image, lines));
   }
-  tile.column = arith::MulIOp::create(b, tile.panel, index(panelSize));
   Value rowBegin = arith::MulIOp::create(b, chunk, index(chunkRows));
   Value rowEnd = arith::MinSIOp::create(b, numRows, addIndex(rowBegin, chunkRows));
+  auto rowLoop = scf::ForOp::create(b, rowBegin, rowEnd, rowStep);
+  b.setInsertionPoint(rowLoop.getBody()->getTerminator());
+  rowBegin = rowLoop.getInductionVar();
+  rowEnd = arith::MinSIOp::create(b, rowEnd, arith::AddIOp::create(b, rowBegin, rowStep));
+  Value lastPanel = arith::MinSIOp::create(b, panels, arith::AddIOp::create(b, firstPanel, together));
+  auto panelLoop = scf::ForOp::create(b, firstPanel, lastPanel, index(1));
+  b.setInsertionPoint(panelLoop.getBody()->getTerminator());
+  tile.panel = panelLoop.getInductionVar();
+  tile.column = arith::MulIOp::create(b, tile.panel, index(panelSize));
   Value columnsLeft = arith::SubIOp::create(b, numColumns, tile.column);
   emitPanel(tile, rowBegin, rowEnd, columnsLeft);
 }

@@ -65,6 +65,12 @@ Value ContractEmitter::applyBatch(AffineMap map, Value batch) {
   return affine::makeComposedAffineApply(b, b.getLoc(), map, {OpFoldResult(batch)});
 }
 
+Value ContractEmitter::panelsOfTask(Value panels, Value depth) {
+  Value shallow = b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::ule, depth, index(kShallowDepth));
+  Value many = b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::uge, panels, index(4 * kShallowPanels));
+  return b.createOrFold<arith::SelectOp>(b.createOrFold<arith::AndIOp>(shallow, many), index(kShallowPanels), index(1));
+}
+
 /// Equal texts, equal kernels: the types of what comes in, the maps, and the epilogue.
 std::string ContractEmitter::fingerprint(ValueRange operands, ArrayRef<Operation *> constants) {
   std::string text;
@@ -129,7 +135,8 @@ void ContractEmitter::emit(llvm::StringMap<func::FuncOp> &kernels) {
     batches = arith::MulIOp::create(b, batches, dimOf(result, op.getOutOrder(), 3));
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
         chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
-  Value tasks = arith::MulIOp::create(b, arith::MulIOp::create(b, batches, panels), chunks);
+  Value groups = arith::CeilDivSIOp::create(b, panels, panelsOfTask(panels, depth));
+  Value tasks = arith::MulIOp::create(b, arith::MulIOp::create(b, batches, groups), chunks);
   // A range should hold some ten thousand multiply-adds at least.
   Value depthOrOne = arith::MaxSIOp::create(b, depth, index(1));
   Value grain = arith::CeilDivSIOp::create(b, index(128), depthOrOne);
