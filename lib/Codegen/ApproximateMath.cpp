@@ -15,13 +15,14 @@ namespace mlir::ac {
 #include "Codegen/Passes.h.inc"
 
 namespace {
-/// `erf(x) = x * P(x^2) / Q(x^2)` in single precision, to five units in the last place; upstream's has as many, and chooses
-/// between four pairs of polynomials. Fitted to the relative error on |x| <= 3.92, behind which the result is one.
+/// `erf(x) = x * P(x^2) / Q(x^2)` in single precision, to five units in the last place; upstream's has as many, and
+/// chooses between four pairs of polynomials. Fitted to the relative error on |x| <= 3.92, behind which the result is
+/// one.
 struct ApproximateErf : OpRewritePattern<math::ErfOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(math::ErfOp op, PatternRewriter &rewriter) const override {
-    constexpr float kNumerator[] = {1.1283791f,     0.19990739f,     0.05057098f,    0.0037008214f,
+    constexpr float kNumerator[] = {1.1283791f,     0.19990739f,     0.05057098f,   0.0037008214f,
                                     0.00014182716f, -1.9576582e-06f, 1.9923123e-08f};
     constexpr float kDenominator[] = {1.0f, 0.51049495f, 0.11499125f, 0.01435167f, 0.0009558331f};
     Type type = op.getType();

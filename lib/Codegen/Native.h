@@ -21,8 +21,9 @@ struct ScalarLoop {
   std::string function, reason;
 };
 
-/// Translates a module that went through the codegen stage, adds `description` (see ABI.h), and optimises it. Loops that
-/// were not vectorised are added to `scalarLoops` if it is given; those that consist of vectors are not among them.
+/// Translates a module that went through the codegen stage, adds `description` (see ABI.h), and optimises it. Loops
+/// that were not vectorised are added to `scalarLoops` if it is given; those that consist of vectors are not among
+/// them.
 llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(ModuleOp module, StringRef description,
                                                               const TargetInfo &target, int optLevel,
                                                               llvm::LLVMContext &context,

@@ -325,15 +325,15 @@ llvm::Error Compilation::writeReport() {
     return llvm::createStringError(code, "cannot write '" + options.reportFile + "': " + code.message());
   uint64_t size = 0;
   (void)llvm::sys::fs::file_size(output, size);
-  os << llvm::formatv("{0:2}\n", llvm::json::Value(llvm::json::Object{
-                                     {"output", output},
-                                     {"bytes", static_cast<int64_t>(size)},
-                                     {"weight_bytes", static_cast<int64_t>(weightBytes)},
-                                     {"target", target.cpu},
-                                     {"regions", std::move(regions)},
-                                     {"constructs", std::move(constructs)},
-                                     {"scalar_loops", std::move(loops)},
-                                     {"steps", std::move(times)}}));
+  os << llvm::formatv("{0:2}\n",
+                      llvm::json::Value(llvm::json::Object{{"output", output},
+                                                           {"bytes", static_cast<int64_t>(size)},
+                                                           {"weight_bytes", static_cast<int64_t>(weightBytes)},
+                                                           {"target", target.cpu},
+                                                           {"regions", std::move(regions)},
+                                                           {"constructs", std::move(constructs)},
+                                                           {"scalar_loops", std::move(loops)},
+                                                           {"steps", std::move(times)}}));
   return llvm::Error::success();
 }
 

@@ -15,8 +15,9 @@ namespace mlir::ac {
 
 /// Rows of a task: enough to use a panel that is in the cache sixteen times over, few enough to share the work.
 constexpr int64_t kTilesPerTask = 16;
-/// Up to this depth, storing a tile takes longer than computing it. Where there are many panels, a tile's rows then pass
-/// through as many of them before the next rows do: stores walk along rows instead of jumping from one to the next.
+/// Up to this depth, storing a tile takes longer than computing it. Where there are many panels, a tile's rows then
+/// pass through as many of them before the next rows do: stores walk along rows instead of jumping from one to the
+/// next.
 constexpr int64_t kShallowDepth = 32, kShallowPanels = 16;
 
 /// Emits the call of a kernel for an `ac.contract` on buffers (EmitContractions.cpp), and the kernel (ContractKernel.cpp).
@@ -35,7 +36,7 @@ private:
   void emitKernel(func::FuncOp kernel, ValueRange captured, ArrayRef<Operation *> constants);
   std::string fingerprint(ValueRange operands, ArrayRef<Operation *> constants);
   struct Tile {
-    Value image; // null if there are none
+    Value image;                                    // null if there are none
     Value batch, lhsBatch, rhsBatch, panel, column; // column: first column of the panel
     unsigned vectors;                               // of columns that are computed
     bool masked;                                    // whether the last of them may be partly outside

@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Between a contraction, whose result has the dimensions batch, row and column, and the elementwise operation that uses
-// it stand reshapes: [1, B*S, N] becomes [B, S, N], [B, O, H*W] becomes [B, O, H, W]. They are followed, and each final dimension
-// is assigned to the matrix dimensions it came from. Another operand of the elementwise operation can be read in the
-// epilogue if, for each group of final dimensions, it has all of them or none of them.
+// it stand reshapes: [1, B*S, N] becomes [B, S, N], [B, O, H*W] becomes [B, O, H, W]. They are followed, and each final
+// dimension is assigned to the matrix dimensions it came from. Another operand of the elementwise operation can be read
+// in the epilogue if, for each group of final dimensions, it has all of them or none of them.
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/Passes.h"
@@ -19,8 +19,8 @@ namespace mlir::ac {
 
 namespace {
 
-/// Final dimensions [begin, end) hold the matrix dimension `matrixDim` (0 batch, 1 row, 2 column, 3 image), or -1 for several, or -2
-/// for none: they have a size of one.
+/// Final dimensions [begin, end) hold the matrix dimension `matrixDim` (0 batch, 1 row, 2 column, 3 image), or -1 for
+/// several, or -2 for none: they have a size of one.
 struct Group {
   int64_t begin, end;
   int64_t matrixDim;
@@ -208,11 +208,11 @@ LogicalResult fuse(linalg::GenericOp op, IRRewriter &rewriter) {
       others.push_back(other);
     }
     auto fused = ContractOp::create(
-        rewriter, rewriter.getFusedLoc({contract.getLoc(), op.getLoc()}), contract->getResultTypes(),
-        contract.getLhs(), contract.getRhs(), extras, contract.getLhsRows(), contract.getOutRows(), contract.getRhsStarts(),
-        contract.getInit(), contract.getLhsBatchAttr(), contract.getRhsBatchAttr(), rewriter.getAffineMapArrayAttr(maps),
-        contract.getLhsOrderAttr(), contract.getRhsOrderAttr(), contract.getOutOrderAttr(), contract.getPackedAttr(),
-        contract.getAccumulateAttr());
+        rewriter, rewriter.getFusedLoc({contract.getLoc(), op.getLoc()}), contract->getResultTypes(), contract.getLhs(),
+        contract.getRhs(), extras, contract.getLhsRows(), contract.getOutRows(), contract.getRhsStarts(),
+        contract.getInit(), contract.getLhsBatchAttr(), contract.getRhsBatchAttr(),
+        rewriter.getAffineMapArrayAttr(maps), contract.getLhsOrderAttr(), contract.getRhsOrderAttr(),
+        contract.getOutOrderAttr(), contract.getPackedAttr(), contract.getAccumulateAttr());
     // Epilogue: the old one, then the elementwise body on what it yields.
     fused.getEpilogue().takeBody(contract.getEpilogue());
     Block *body = fused.getEpilogueBody();

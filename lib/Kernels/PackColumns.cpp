@@ -13,8 +13,8 @@
 // This happens after elementwise users have become epilogues, which are then in the loop over groups of columns too.
 //
 // Where the columns are themselves the result of such a product that nothing else uses, as in the two layers of a
-// perceptron over pixels, the first product joins the loop of the second, and writes the panels: what stands between them
-// never leaves the cache.
+// perceptron over pixels, the first product joins the loop of the second, and writes the panels: what stands between
+// them never leaves the cache.
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/Passes.h"
@@ -100,8 +100,7 @@ static Value throughShapes(Value rhs) {
     source = cast.getSource();
   }
   auto expand = source.getDefiningOp<tensor::ExpandShapeOp>();
-  bool same = expand && expand->hasOneUse() &&
-              expand.getReassociationIndices() == collapse.getReassociationIndices();
+  bool same = expand && expand->hasOneUse() && expand.getReassociationIndices() == collapse.getReassociationIndices();
   return same ? expand.getSrc() : rhs;
 }
 
@@ -178,8 +177,8 @@ Value ColumnPacker::pack(Value rhs, OpFoldResult begin, OpFoldResult count) {
 /// The product of packed columns, packed: a matrix for each panel.
 Value ColumnPacker::produce(ContractOp producer, Value packed) {
   auto type = cast<RankedTensorType>(packed.getType());
-  OpFoldResult batch = dim(packed, 0), panels = dim(packed, 1), width = b.getIndexAttr(lanes),
-               depth = dim(packed, 2), rows = dim(producer.getLhs(), ContractOp::dimOf(producer.getLhsOrder(), 1));
+  OpFoldResult batch = dim(packed, 0), panels = dim(packed, 1), width = b.getIndexAttr(lanes), depth = dim(packed, 2),
+               rows = dim(producer.getLhs(), ContractOp::dimOf(producer.getLhsOrder(), 1));
   Value flat = tensor::CollapseShapeOp::create(b, packed, ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}});
   OpFoldResult matrices = dim(flat, 0);
   int64_t count = cast<RankedTensorType>(flat.getType()).getDimSize(0);

@@ -77,8 +77,8 @@ LogicalResult ContractOp::verify() {
   if (!lhs.hasRank() || !rhs.hasRank() || !init.hasRank() || lhs.getRank() != 3 || init.getRank() != outRank ||
       rhs.getRank() != rhsRank)
     return emitOpError("(contract_c2) has operands of rank ")
-           << lhs.getRank() << ", " << rhs.getRank() << " and " << init.getRank() << ", expected 3, " << rhsRank << " and "
-           << outRank;
+           << lhs.getRank() << ", " << rhs.getRank() << " and " << init.getRank() << ", expected 3, " << rhsRank
+           << " and " << outRank;
   if (getExtraMaps().size() != getExtras().size())
     return emitOpError("(contract_c3) has ")
            << getExtraMaps().size() << " maps for " << getExtras().size() << " extras";
@@ -86,8 +86,8 @@ LogicalResult ContractOp::verify() {
     auto type = dyn_cast<ShapedType>(extra.getType());
     if (!type || map.getNumDims() != outRank || map.getNumResults() != type.getRank())
       return emitOpError("(contract_c3) reads an extra of type ")
-             << extra.getType() << " by " << AffineMapAttr::get(map)
-             << ", expected a map of " << outRank << " dimensions to its rank";
+             << extra.getType() << " by " << AffineMapAttr::get(map) << ", expected a map of " << outRank
+             << " dimensions to its rank";
   }
   auto isList = [](Value places) {
     auto type = dyn_cast<ShapedType>(places.getType());
@@ -109,8 +109,9 @@ LogicalResult ContractOp::verify() {
   };
   if (!isOrder(getLhsOrder(), 3, false) || !isOrder(getRhsOrder(), 3, true) || !isOrder(getOutOrder(), outRank, true) ||
       ((getPacked() || getRhsStarts()) && getRhsOrder()))
-    return emitOpError("(contract_c7) has an order that is not a permutation of matrix dimensions with columns of rhs and "
-                       "result last, or one for a rhs that is packed or has starts");
+    return emitOpError(
+        "(contract_c7) has an order that is not a permutation of matrix dimensions with columns of rhs and "
+        "result last, or one for a rhs that is packed or has starts");
   if (Value starts = getRhsStarts()) {
     int64_t depth = lhs.getDimSize(dimOf(getLhsOrder(), 2));
     if (getPacked() || !isList(starts) ||

@@ -6,10 +6,10 @@
 //===----------------------------------------------------------------------===//
 //
 // A convolution of any number of spatial dimensions is a matrix product, weights [group, O/g, I/g * taps] by columns
-// [N * g, I/g * taps, positions]. The columns are the input itself for kernels of one tap; most others read them from the
-// image (see ConvolutionLines.cpp), and the rest makes a copy. Two shapes are better off without that product: with one input channel per group there is
-// nothing to contract over, and the taps are summed directly; with a single position the product is transposed, so that
-// the constant weights are the side that is packed while compiling.
+// [N * g, I/g * taps, positions]. The columns are the input itself for kernels of one tap; most others read them from
+// the image (see ConvolutionLines.cpp), and the rest makes a copy. Two shapes are better off without that product: with
+// one input channel per group there is nothing to contract over, and the taps are summed directly; with a single
+// position the product is transposed, so that the constant weights are the side that is packed while compiling.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"

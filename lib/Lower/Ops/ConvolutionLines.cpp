@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // The columns of a convolution repeat each element of the image once for every tap. But where the image is padded, and
-// its columns are sorted by their remainder modulo the stride, what one tap of one channel meets along a row of positions
-// is a run of consecutive elements; and the runs of the next row of positions are the same ones, a fixed number of
-// elements later. So the image is laid out as
+// its columns are sorted by their remainder modulo the stride, what one tap of one channel meets along a row of
+// positions is a run of consecutive elements; and the runs of the next row of positions are the same ones, a fixed
+// number of elements later. So the image is laid out as
 //
 //   lines[h, c, p, x] = padded[c, h, x * stride + p]
 //
@@ -16,8 +16,8 @@
 //
 //   lines[oh * stride + kh * dilation, c, kw * dilation mod stride, kw * dilation / stride + ...]
 //
-// The rows of positions are the batch of an `ac.contract` with starts. A signal has one line; an image without padding whose
-// stride is one is its own lines.
+// The rows of positions are the batch of an `ac.contract` with starts. A signal has one line; an image without padding
+// whose stride is one is its own lines.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"
@@ -83,7 +83,8 @@ static Lines getLines(Emitter &emit, Value x, const Window &window) {
     OpFoldResult width = dims.back();
     if (window.rank() == 1)
       return {emit.reshape(x, {dims[0], emit.mul(dims[1], width)}), width, width, width};
-    return {emit.reshape(x, {emit.product({dims[0], dims[1], dims[2]}), width}), emit.mul(dims[2], width), width, width};
+    return {emit.reshape(x, {emit.product({dims[0], dims[1], dims[2]}), width}), emit.mul(dims[2], width), width,
+            width};
   }
   Value tensor = layOutLines(emit, x, window);
   Dims dims = emit.dims(tensor);

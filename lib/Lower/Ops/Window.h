@@ -75,8 +75,8 @@ bool hasLines(Emitter &emit, Value x, const Window &window);
 /// lines[n, h, c, p, x] = padded[n, c, h, x * stride + p], with one h where there is one spatial dimension.
 Value layOutLines(Emitter &emit, Value x, const Window &window);
 
-/// The convolution of one group, `x` [N, C, spatial...] by `w` [O, C, taps...]: a product that reads its columns from the
-/// image. The result is [N, O, positions...].
+/// The convolution of one group, `x` [N, C, spatial...] by `w` [O, C, taps...]: a product that reads its columns from
+/// the image. The result is [N, O, positions...].
 Value convolveLines(Emitter &emit, Value x, Value w, const Window &window);
 
 /// Adds one number per channel to [batch, channel, spatial...].
