@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Measures Accordion against ONNX Runtime, both at their best settings, interleaved in one run.
+"""Measures Accordion against ONNX Runtime and OpenVINO, all at their best settings, interleaved in one run.
 
-    run.py [--build build/release] [--only REGEX] [--threads 1,2] [--pairs N]
+    run.py [--build build/release] [--only REGEX] [--engines accordion,onnxruntime,openvino] [--threads 1,2] [--pairs N]
 
 Each engine has a process of its own for each benchmark and thread count; they take turns, so that whatever else the
-machine does meets both. A time is the median of at least 20; speed is ONNX Runtime's time over ours. Results go to
-build/bench/results.json and build/bench/results.md. What is measured is in benchmarks.json.
+machine does meets all. A time is the median of at least 20; speed is the time of the fastest peer over ours. OpenVINO is
+installed into build/bench-venv the first time. Results go to build/bench/results.json and build/bench/results.md. What is
+measured is in benchmarks.json.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-from turns import HERE, PAUSE, REPOSITORY, Worker, compile_model, machine, take_turns
+import peers
+from engines import TITLES
+from turns import HERE, PAUSE, REPOSITORY, Worker, compile_model, machine, take_turns, waiting
 
 sys.path.insert(0, str(REPOSITORY / "build_tools"))
 import real_models
 from real_models.graph import FLOAT, Graph
+
+ENGINES = ("accordion", "onnxruntime", "openvino")
 
 
 def gemm_model(m, k, n):
@@ -58,36 +63,48 @@ def collect(config, folder, only):
         yield entry["name"], real_models.FOLDER / directory / file, path
 
 
-def measure(name, model, artefact, feeds, threads, build, pairs, least_seconds):
-    workers, sums = {}, {}
+def agrees(ours, theirs):
+    return len(ours) == len(theirs) and all(math.isclose(a, b, rel_tol=1e-2, abs_tol=1e-2) for a, b in zip(ours, theirs))
+
+
+def measure(name, files, feeds, threads, build, pairs, least_seconds):
+    """The medians of the engines, `files` being what each opens. A peer that cannot run the model is named with its reason."""
+    workers, sums, reasons = {}, {}, {}
     try:
-        for key, engine, file in (("theirs", "onnxruntime", model), ("ours", "accordion", artefact)):
-            worker = workers[key] = Worker(engine, file, threads, build)
-            worker.feeds = [feeds]
-            _, sums[key] = worker.measure(save=artefact.with_suffix(f".{key}.npz"))
-        for worker in workers.values():
-            time.sleep(PAUSE)
-            worker.settle()
+        for engine, file in files.items():
+            try:
+                worker = workers[engine] = Worker(engine, file, threads, build, peers.python_of(engine), peers.SETTINGS)
+                worker.feeds = [feeds]
+                _, sums[engine] = worker.measure(save=feeds.with_suffix(f".{engine}.npz"))
+                time.sleep(PAUSE)
+                worker.settle()
+            except RuntimeError as error:
+                if engine == "accordion":
+                    raise
+                reasons[engine] = str(error)
+                if engine in workers:
+                    workers.pop(engine).kill()
+        waited, start = waiting(), time.monotonic()
         samples = take_turns(workers, pairs, least_seconds)
-        agree = all(math.isclose(a, b, rel_tol=1e-2, abs_tol=1e-2) for a, b in zip(sums["ours"], sums["theirs"]))
-        memory = {key: worker.close() for key, worker in workers.items()}
+        busy = None if waited is None else (waiting() - waited) / (time.monotonic() - start)
+        memory = {engine: worker.close() for engine, worker in workers.items()}
     finally:
         for worker in workers.values():
             worker.kill()
-    median = {key: statistics.median(values) for key, values in samples.items()}
+    seconds = {engine: statistics.median(values) for engine, values in samples.items()}
+    theirs = [engine for engine in seconds if engine != "accordion"]
     return {
         "name": name,
         "threads": threads,
-        "ours_s": median["ours"],
-        "onnxruntime_s": median["theirs"],
-        "speed": median["theirs"] / median["ours"],
-        "fastest_ours_s": min(samples["ours"]),
-        "fastest_onnxruntime_s": min(samples["theirs"]),
-        "pairs": len(samples["ours"]),
-        "peak_ours_bytes": memory["ours"],
-        "peak_onnxruntime_bytes": memory["theirs"],
-        "memory": memory["ours"] / memory["theirs"],
-        "sums_agree": agree,
+        "seconds": seconds,
+        "fastest_s": {engine: min(values) for engine, values in samples.items()},
+        "peak_bytes": memory,
+        "speed": min((seconds[engine] for engine in theirs), default=math.nan) / seconds["accordion"],
+        "memory": memory["accordion"] / min((memory[engine] for engine in theirs), default=math.nan),
+        "pairs": len(samples["accordion"]),
+        "differs_from": [engine for engine in theirs if not agrees(sums["accordion"], sums[engine])],
+        "peers_failed": reasons,
+        "waiting": busy,
     }
 
 
@@ -95,23 +112,36 @@ def geometric_mean(values):
     return math.exp(sum(map(math.log, values)) / len(values)) if values else float("nan")
 
 
-def table(facts, results, compiled, failures):
+def remarks(result):
+    return "".join(f" answers differ from {TITLES[engine]}'s;" for engine in result["differs_from"]) + "".join(
+        f" {TITLES[engine]} failed: {reason.replace('|', '/')};" for engine, reason in result["peers_failed"].items()
+    )
+
+
+def table(facts, engines, results, compiled, failures):
+    theirs = [engine for engine in engines if engine != "accordion"]
+    versions = "".join(f"{TITLES[engine]} {version}; " for engine, version in facts["peers"].items())
     lines = [
-        f"{facts['processor']}, {facts['cores']} cores, {facts['vectors']}; ONNX Runtime {facts['onnxruntime']}; commit "
-        f"{facts['commit']}, {facts['date']}; `{facts['command']}`.",
+        f"{facts['processor']}, {facts['cores']} cores, {facts['vectors']}; {versions}commit {facts['commit']}, "
+        f"{facts['date']}; `{facts['command']}`.",
         "",
-        "Speed is ONNX Runtime's time over ours, above 1 we are faster; memory is our peak over its peak.",
+        "Speed is the time of the fastest peer over ours, above 1 we are faster; memory is our peak over the smallest of "
+        "theirs. Waiting is the part of the time in which some process of the machine waited for a core.",
         "",
-        "| Benchmark | Threads | Accordion ms | ONNX Runtime ms | Speed | Memory | Compile s |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| Benchmark | Threads | Accordion ms |"
+        + "".join(f" {TITLES[engine]} ms |" for engine in theirs)
+        + " Speed | Memory | Compile s | Waiting |",
+        "|---|---:|---:|" + "---:|" * len(theirs) + "---:|---:|---:|---:|",
     ]
     for r in results:
+        times = [f"{r['seconds'][e] * 1e3:.3f}" if e in r["seconds"] else "–" for e in ("accordion", *theirs)]
+        waited = "–" if r["waiting"] is None else f"{r['waiting']:.0%}"
         lines.append(
-            f"| {r['name']} | {r['threads']} | {r['ours_s'] * 1e3:.3f} | {r['onnxruntime_s'] * 1e3:.3f} | {r['speed']:.2f} "
-            f"| {r['memory']:.2f} | {compiled[r['name']]:.1f} |" + ("" if r["sums_agree"] else " answers differ")
+            f"| {r['name']} | {r['threads']} | {' | '.join(times)} | {r['speed']:.2f} | {r['memory']:.2f} "
+            f"| {compiled[r['name']]:.1f} | {waited} |{remarks(r)}"
         )
     for name, reason in failures.items():
-        lines.append(f"| {name} | – | failed: {reason.replace('|', '/')} | | | | |")
+        lines.append(f"| {name} | – | failed: {reason.replace('|', '/')} |" + " |" * (len(theirs) + 4))
     lines.append("")
     for kind, chosen in (("GEMM", lambda n: n.startswith("gemm")), ("real models", lambda n: not n.startswith("gemm"))):
         for threads in sorted({r["threads"] for r in results}):
@@ -128,10 +158,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=REPOSITORY / "build" / "release")
     parser.add_argument("--only", default=".", help="names that contain a match of this expression")
+    parser.add_argument("--engines", default=ENGINES, type=lambda text: tuple(text.split(",")), help=", ".join(ENGINES))
     parser.add_argument("--threads", help="thread counts, separated by commas")
     parser.add_argument("--pairs", type=int, help="least number of pairs of measurements")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "build" / "bench")
     options = parser.parse_args()
+    engines = dict.fromkeys(("accordion", *options.engines))
+    if unknown := [engine for engine in engines if engine not in ENGINES]:
+        parser.error(f"no engine {unknown[0]!r}; there are {', '.join(ENGINES)}")
+    if "openvino" in engines and (reason := peers.install(print)):
+        print(f"OpenVINO is left out: {reason}")
+        del engines["openvino"]
     config = json.loads((HERE / "benchmarks.json").read_text())
     counts = [int(t) for t in options.threads.split(",")] if options.threads else config["threads"]
     pairs, build = options.pairs or config["pairs"], options.build.resolve()
@@ -144,22 +181,25 @@ def main() -> int:
                 target = options.out / (name.replace(" ", "-") + ".so")
                 artefacts[model] = target, compile_model(build, model, target)
             target, compiled[name] = artefacts[model]
+            files = {engine: target if engine == "accordion" else model for engine in engines}
             for threads in counts:
-                result = measure(name, model, target, feeds, threads, build, pairs, config["least_seconds"])
+                result = measure(name, files, feeds, threads, build, pairs, config["least_seconds"])
                 results.append(result)
+                times = ", ".join(f"{TITLES[e]} {t * 1e3:.3f} ms" for e, t in result["seconds"].items())
                 print(
-                    f"{name:<22} {threads} thread{'s' * (threads > 1):<1} {result['ours_s'] * 1e3:9.3f} ms, ONNX Runtime "
-                    f"{result['onnxruntime_s'] * 1e3:9.3f} ms, speed {result['speed']:.2f}, memory {result['memory']:.2f}, "
-                    f"compiled in {compiled[name]:.1f} s" + ("" if result["sums_agree"] else ", ANSWERS DIFFER"),
+                    f"{name:<22} {threads} thread{'s' * (threads > 1):<1} {times}, speed {result['speed']:.2f}, memory "
+                    f"{result['memory']:.2f}, compiled in {compiled[name]:.1f} s{remarks(result)}",
                     flush=True,
                 )
         except Exception as error:
             failures[name] = str(error)
             print(f"{name:<22} failed: {error}", flush=True)
     facts = machine()
+    facts["peers"] = {"onnxruntime": facts["onnxruntime"]} if "onnxruntime" in engines else {}
+    facts["peers"] |= peers.versions(["openvino"]) if "openvino" in engines else {}
     kept = {"machine": facts, "results": results, "compile_s": compiled, "failures": failures}
     (options.out / "results.json").write_text(json.dumps(kept, indent=1) + "\n")
-    text = table(facts, results, compiled, failures)
+    text = table(facts, list(engines), results, compiled, failures)
     (options.out / "results.md").write_text(text)
     print("\n" + text)
     return 1 if failures else 0

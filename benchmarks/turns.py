@@ -109,6 +109,15 @@ def take_turns(workers, pairs, least_seconds):
     return samples
 
 
+def waiting():
+    """Seconds in which some process of the machine waited for a core; None where the kernel does not say."""
+    try:
+        with open("/proc/pressure/cpu") as file:
+            return int(re.search(r"some.*total=(\d+)", file.read())[1]) * 1e-6
+    except OSError:
+        return None
+
+
 def compile_model(build, model, target):
     start = time.perf_counter()
     done = subprocess.run([build / "bin" / "ac-compile", model, "-o", target], capture_output=True, text=True)

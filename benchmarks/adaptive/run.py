@@ -31,7 +31,7 @@ import peers  # noqa: E402
 import tables  # noqa: E402
 from engines import ENGINES, TITLES  # noqa: E402
 from families import FAMILIES  # noqa: E402
-from turns import PAUSE, REPOSITORY, Worker, compile_model, machine, take_turns  # noqa: E402
+from turns import PAUSE, REPOSITORY, Worker, compile_model, machine, take_turns, waiting  # noqa: E402
 
 DOCUMENT = REPOSITORY / "docs" / "benchmarks-adaptive.md"
 # An answer that is further from the reference, relative to its largest number, is wrong.
@@ -58,15 +58,6 @@ def prepare(name, sizes, out):
     family = FAMILIES[name](folder, sizes)
     kept.write_bytes(pickle.dumps((key, family)))
     return family
-
-
-def waiting():
-    """Seconds in which some process of the machine waited for a core; None where the kernel does not say."""
-    try:
-        with open("/proc/pressure/cpu") as file:
-            return int(re.search(r"some.*total=(\d+)", file.read())[1]) * 1e-6
-    except OSError:
-        return None
 
 
 def difference(got, want):
@@ -113,8 +104,8 @@ class Bench:
             try:
                 if key not in self._workers:
                     artefact = self._artefact(engine, model)
-                    settings = {"stop_spinning": True}
-                    self._workers[key] = Worker(engine, artefact, threads, self.build, peers.python_of(engine), settings)
+                    python, settings = peers.python_of(engine), peers.SETTINGS
+                    self._workers[key] = Worker(engine, artefact, threads, self.build, python, settings)
                 workers[engine, form] = self._workers[key]
             except RuntimeError as error:
                 reasons[engine, form] = str(error)

@@ -5,10 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Codegen/Native.h"
+#include "lld/Common/Driver.h"
 #include "mlir/ExecutionEngine/OptUtils.h"
 #include "mlir/Target/LLVMIR/Export.h"
-#include "lld/Common/Driver.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/IR/Constants.h"
+#include "llvm/IR/DiagnosticHandler.h"
+#include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -46,9 +50,82 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(const 
       optLevel >= 2 ? llvm::CodeGenOptLevel::Default : llvm::CodeGenOptLevel::Less));
 }
 
+namespace {
+/// Takes the remarks of LLVM's vectoriser: some analyses of a loop, then what became of it.
+class LoopRemarks : public llvm::DiagnosticHandler {
+public:
+  explicit LoopRemarks(std::vector<ScalarLoop> &loops) : loops(loops) {}
+
+  bool isAnalysisRemarkEnabled(StringRef pass) const override { return pass == "loop-vectorize"; }
+  bool isMissedOptRemarkEnabled(StringRef pass) const override { return pass == "loop-vectorize"; }
+  bool isPassedOptRemarkEnabled(StringRef pass) const override { return pass == "loop-vectorize"; }
+  bool isAnyRemarkEnabled() const override { return true; }
+
+  bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
+    const auto *remark = llvm::dyn_cast<llvm::DiagnosticInfoOptimizationBase>(&info);
+    if (!remark || remark->getPassName() != "loop-vectorize")
+      return false;
+    StringRef name = remark->getRemarkName();
+    StringRef function = remark->getFunction().getName();
+    switch (info.getKind()) {
+    case llvm::DK_OptimizationRemark:
+      reasons.clear();
+      break;
+    case llvm::DK_OptimizationRemarkMissed:
+      if (name != "MissedDetails" && name != "InterleavingNotBeneficial")
+        addReason(*remark);
+      // The entry's own loops give out work, and call for it.
+      if (isOfVectors)
+        vectorFunctions.insert(function);
+      else if (!reasons.empty() && !(isOfCalls && function == "ac_model_run"))
+        loops.push_back({function.str(), llvm::join(reasons, "; ")});
+      reasons.clear();
+      isOfVectors = isOfCalls = false;
+      break;
+    default:
+      isOfVectors |= name == "CantVectorizeInstructionReturnType";
+      isOfCalls |= name == "CantVectorizeLibcall";
+      // It follows from what is said beside it.
+      if (name != "InterleavingNotBeneficial" && name != "CFGNotUnderstood")
+        addReason(*remark);
+    }
+    return true;
+  }
+
+  /// Drops the loops over tiles of kernels that are written with vectors.
+  void finish() {
+    llvm::erase_if(loops, [&](const ScalarLoop &loop) {
+      return vectorFunctions.contains(loop.function) && StringRef(loop.reason).contains("number of loop iterations");
+    });
+  }
+
+private:
+  void addReason(const llvm::DiagnosticInfoOptimizationBase &remark) {
+    std::string message = remark.getMsg();
+    StringRef text = message;
+    text.consume_front("loop not vectorized: ");
+    text = text.split(". Use #pragma").first; // advice to those who write C
+    if (!llvm::is_contained(reasons, text))
+      reasons.push_back(text.str());
+  }
+
+  std::vector<ScalarLoop> &loops;
+  llvm::StringSet<> vectorFunctions;
+  std::vector<std::string> reasons;
+  bool isOfVectors = false, isOfCalls = false;
+};
+} // namespace
+
 llvm::Expected<std::unique_ptr<llvm::Module>> mlir::ac::translateToLLVM(ModuleOp module, StringRef description,
                                                                         const TargetInfo &target, int optLevel,
-                                                                        llvm::LLVMContext &context) {
+                                                                        llvm::LLVMContext &context,
+                                                                        std::vector<ScalarLoop> *scalarLoops) {
+  LoopRemarks *remarks = nullptr;
+  if (scalarLoops) {
+    auto handler = std::make_unique<LoopRemarks>(*scalarLoops);
+    remarks = handler.get();
+    context.setDiagnosticHandler(std::move(handler));
+  }
   auto machine = createMachine(target, optLevel);
   if (!machine)
     return machine.takeError();
@@ -72,6 +149,8 @@ llvm::Expected<std::unique_ptr<llvm::Module>> mlir::ac::translateToLLVM(ModuleOp
                            "ac_model_description");
   if (llvm::Error error = makeOptimizingTransformer(optLevel, 0, machine->get())(result.get()))
     return std::move(error);
+  if (remarks)
+    remarks->finish();
   return std::move(result);
 }
 

@@ -16,10 +16,18 @@
 
 namespace mlir::ac {
 
-/// Translates a module that went through the codegen stage, adds `description` (see ABI.h), and optimises it.
+/// An innermost loop that LLVM left to scalars, and why in its words.
+struct ScalarLoop {
+  std::string function, reason;
+};
+
+/// Translates a module that went through the codegen stage, adds `description` (see ABI.h), and optimises it. Loops
+/// that were not vectorised are added to `scalarLoops` if it is given; those that consist of vectors are not among
+/// them.
 llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(ModuleOp module, StringRef description,
                                                               const TargetInfo &target, int optLevel,
-                                                              llvm::LLVMContext &context);
+                                                              llvm::LLVMContext &context,
+                                                              std::vector<ScalarLoop> *scalarLoops = nullptr);
 
 /// Machine code as an object or as assembly.
 llvm::Error emitMachineCode(llvm::Module &module, const TargetInfo &target, int optLevel, bool assembly,

@@ -84,7 +84,7 @@ private:
   TargetInfo target;
   TemporaryFolder temporary;
   unsigned numDumps = 0;
-  llvm::json::Array times, regions, constructs;
+  llvm::json::Array times, regions, constructs, loops;
   std::string stepName;
   std::chrono::steady_clock::time_point stepStart;
   uint64_t weightBytes = 0;
@@ -246,8 +246,15 @@ llvm::Error Compilation::emit(ModuleOp module) {
   end();
   begin("llvm", 0.65);
   llvm::LLVMContext llvmContext;
-  auto llvmModule = translateToLLVM(module, describeModel(module, target, weightBytes, hash), target,
-                                    options.optLevel, llvmContext);
+  std::vector<ScalarLoop> scalarLoops;
+  auto llvmModule = translateToLLVM(module, describeModel(module, target, weightBytes, hash), target, options.optLevel,
+                                    llvmContext, options.reportFile.empty() ? nullptr : &scalarLoops);
+  for (const ScalarLoop &loop : scalarLoops) {
+    auto function = module.lookupSymbol(loop.function);
+    // The entry holds what is too small for a kernel, of all nodes.
+    StringRef node = function && loop.function != "ac_model_run" ? nodeNameOf(function->getLoc()) : StringRef();
+    loops.push_back(llvm::json::Object{{"kernel", loop.function}, {"node", node.str()}, {"reason", loop.reason}});
+  }
   if (!llvmModule)
     return errors.empty() ? llvmModule.takeError() : (llvm::consumeError(llvmModule.takeError()), failure(""));
   end();
@@ -318,14 +325,15 @@ llvm::Error Compilation::writeReport() {
     return llvm::createStringError(code, "cannot write '" + options.reportFile + "': " + code.message());
   uint64_t size = 0;
   (void)llvm::sys::fs::file_size(output, size);
-  os << llvm::formatv("{0:2}\n", llvm::json::Value(llvm::json::Object{
-                                     {"output", output},
-                                     {"bytes", static_cast<int64_t>(size)},
-                                     {"weight_bytes", static_cast<int64_t>(weightBytes)},
-                                     {"target", target.cpu},
-                                     {"regions", std::move(regions)},
-                                     {"constructs", std::move(constructs)},
-                                     {"steps", std::move(times)}}));
+  os << llvm::formatv("{0:2}\n",
+                      llvm::json::Value(llvm::json::Object{{"output", output},
+                                                           {"bytes", static_cast<int64_t>(size)},
+                                                           {"weight_bytes", static_cast<int64_t>(weightBytes)},
+                                                           {"target", target.cpu},
+                                                           {"regions", std::move(regions)},
+                                                           {"constructs", std::move(constructs)},
+                                                           {"scalar_loops", std::move(loops)},
+                                                           {"steps", std::move(times)}}));
   return llvm::Error::success();
 }
 

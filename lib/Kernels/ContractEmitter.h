@@ -15,6 +15,10 @@ namespace mlir::ac {
 
 /// Rows of a task: enough to use a panel that is in the cache sixteen times over, few enough to share the work.
 constexpr int64_t kTilesPerTask = 16;
+/// Up to this depth, storing a tile takes longer than computing it. Where there are many panels, a tile's rows then
+/// pass through as many of them before the next rows do: stores walk along rows instead of jumping from one to the
+/// next.
+constexpr int64_t kShallowDepth = 32, kShallowPanels = 16;
 
 /// Bytes that arrive together.
 constexpr int64_t kLineBytes = 64;
@@ -42,6 +46,7 @@ private:
   void emitKernel(func::FuncOp kernel);
   std::string fingerprint(ValueRange operands);
   struct Tile {
+    Value image;                                    // null if there are none
     Value batch, lhsBatch, rhsBatch, panel, column; // column: first column of the panel
     unsigned vectors;                               // of columns that are computed
     bool masked;                                    // whether the last of them may be partly outside
@@ -59,6 +64,8 @@ private:
   Value makeDynamic(Value buffer, int64_t staticTrailing);
   Value withUnitStride(Value buffer);
   Value applyBatch(AffineMap map, Value batch);
+  /// Panels of a task: many for a shallow product, else one.
+  Value panelsOfTask(Value panels, Value depth);
   /// Whether an extra read by `map` is read along the columns, so by vectors.
   bool alongColumns(AffineMap map) {
     return map.getNumResults() && map.getResult(map.getNumResults() - 1) == b.getAffineDimExpr(2);
@@ -66,7 +73,7 @@ private:
   /// Matrix coordinates in the order of the operand's dimensions.
   SmallVector<Value> ordered(std::optional<ArrayRef<int64_t>> order, ArrayRef<Value> coordinates) {
     return order ? llvm::map_to_vector(*order, [&](int64_t dim) { return coordinates[dim]; })
-                 : llvm::to_vector(coordinates);
+                 : llvm::to_vector(coordinates.take_front(3));
   }
   Value dimOf(Value buffer, std::optional<ArrayRef<int64_t>> order, int64_t matrixDim) {
     return memref::DimOp::create(b, buffer, ContractOp::dimOf(order, matrixDim));
@@ -80,7 +87,7 @@ private:
   void emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value columnsLeft);
   void emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
   /// A tile of exactly `left` rows, which are at most `most`; none for zero.
-  void emitRowsLeft(const Tile &tile, Value row, Value left, int64_t most);
+  void emitRowsLeft(const Tile &tile, Value row, Value rowEnd, int64_t most);
   /// What a tile fetches from memory on its way. A panel takes as long to arrive as the work of some ten rows on it.
   enum class Fetch {
     Nothing,
@@ -92,7 +99,7 @@ private:
     unsigned lines = 0; // of its piece that a tile fetches every few steps
     Value piece = {};   // index: the address of the piece
   };
-  void emitRowLoop(const Tile &tile, Value rowBegin, Value fullEnd, Fetching fetching);
+  Value emitRowLoop(const Tile &tile, Value rowBegin, Value rowEnd, int64_t tileRows, Fetching fetching);
   void emitTile(const Tile &tile, Value row, unsigned numRows, const Fetching &fetching);
   void fetch(const Fetching &fetching, Value k);
 
@@ -133,6 +140,7 @@ private:
   Value scales, zeros, offsets; // of a quantised rhs, or null
   Value scratch;                // where a quantised panel is unpacked to for many rows, [depth, panel]
   bool isUnpacked = false;      // whether it has been, at the place where code is emitted
+  Value rhsStarts;        // of the steps of overlapping matrices, or null
   SmallVector<Value> extras;
   SmallVector<Value> masks; // per vector of the panel at hand
   Value pieceBytes;         // of a panel that a tile fetches

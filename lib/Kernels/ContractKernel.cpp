@@ -26,7 +26,7 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
     arguments = arguments.drop_front();
     return argument;
   };
-  lhsRows = takeIf(op.getLhsRows()), outRows = takeIf(op.getOutRows());
+  lhsRows = takeIf(op.getLhsRows()), outRows = takeIf(op.getOutRows()), rhsStarts = takeIf(op.getRhsStarts());
   scales = takeIf(op.getScales()), zeros = takeIf(op.getZeros()), offsets = takeIf(op.getOffsets());
   scratch = takeIf(op.getScales());
   for (auto [value, argument] : llvm::zip(captured, arguments))
@@ -40,6 +40,10 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   Value numRows = numRowsOf(lhsRows, outRows), numColumns = dimOf(result, op.getOutOrder(), 2);
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
         chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
+  Value together = panelsOfTask(panels, dimOf(lhs, op.getLhsOrder(), 2));
+  Value groups = arith::CeilDivSIOp::create(b, panels, together);
+  Value several = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, together, index(1));
+  Value rowStep = arith::SelectOp::create(b, several, index(2 * rows), index(chunkRows));
   auto loop = scf::ForOp::create(b, begin, end, index(1));
   func::ReturnOp::create(b);
   b.setInsertionPoint(loop.getBody()->getTerminator());
@@ -47,18 +51,36 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   Value chunk = arith::RemUIOp::create(b, loop.getInductionVar(), chunks);
   Value rest = arith::DivUIOp::create(b, loop.getInductionVar(), chunks);
   Tile tile;
-  tile.panel = arith::RemUIOp::create(b, rest, panels);
-  tile.batch = arith::DivUIOp::create(b, rest, panels);
+  Value firstPanel = arith::MulIOp::create(b, arith::RemUIOp::create(b, rest, groups), together);
+  tile.batch = arith::DivUIOp::create(b, rest, groups);
+  if (op.hasImages()) {
+    Value batches = dimOf(result, op.getOutOrder(), 0);
+    tile.image = arith::DivUIOp::create(b, tile.batch, batches);
+    tile.batch = arith::RemUIOp::create(b, tile.batch, batches);
+  }
   tile.lhsBatch = applyBatch(op.getLhsBatch(), tile.batch);
   tile.rhsBatch = applyBatch(op.getRhsBatch(), tile.batch);
+  if (op.hasImages()) {
+    Value images = dimOf(result, op.getOutOrder(), 3);
+    Value lines = arith::DivUIOp::create(b, memref::DimOp::create(b, rhs, 0), images);
+    tile.rhsBatch = arith::AddIOp::create(b, tile.rhsBatch, arith::MulIOp::create(b, tile.image, lines));
+  }
+  Value rowBegin = arith::MulIOp::create(b, chunk, index(chunkRows));
+  Value rowEnd = arith::MinSIOp::create(b, numRows, addIndex(rowBegin, chunkRows));
+  auto rowLoop = scf::ForOp::create(b, rowBegin, rowEnd, rowStep);
+  b.setInsertionPoint(rowLoop.getBody()->getTerminator());
+  rowBegin = rowLoop.getInductionVar();
+  rowEnd = arith::MinSIOp::create(b, rowEnd, arith::AddIOp::create(b, rowBegin, rowStep));
+  Value lastPanel = arith::MinSIOp::create(b, panels, arith::AddIOp::create(b, firstPanel, together));
+  auto panelLoop = scf::ForOp::create(b, firstPanel, lastPanel, index(1));
+  b.setInsertionPoint(panelLoop.getBody()->getTerminator());
+  tile.panel = panelLoop.getInductionVar();
   tile.column = arith::MulIOp::create(b, tile.panel, index(panelSize));
   if (next) {
     Value following = addIndex(tile.panel, 1);
     Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, following, panels);
     tile.fetched = arith::SelectOp::create(b, isLast, next, addressOfPanel(b, rhs, tile.rhsBatch, following));
   }
-  Value rowBegin = arith::MulIOp::create(b, chunk, index(chunkRows));
-  Value rowEnd = arith::MinSIOp::create(b, numRows, addIndex(rowBegin, chunkRows));
   Value columnsLeft = arith::SubIOp::create(b, numColumns, tile.column);
   emitPanel(tile, rowBegin, rowEnd, columnsLeft);
 }
@@ -115,10 +137,8 @@ void ContractEmitter::emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value c
 }
 
 void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd) {
-  Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
-  Value left = arith::RemUIOp::create(b, count, index(rows));
-  Value fullEnd = arith::SubIOp::create(b, rowEnd, left);
   if (op.isQuantized()) {
+    Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
     // A row or a few use each number once, from registers; for more, it is computed once and kept in the cache.
     auto many = scf::IfOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, count, index(rows)),
                                   /*withElseRegion=*/true);
@@ -126,21 +146,27 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
     b.setInsertionPointToStart(many.thenBlock());
     unpackPanel(tile);
     isUnpacked = true;
-    emitRowLoop(tile, rowBegin, fullEnd, {});
-    emitRowsLeft(tile, fullEnd, left, rows - 1);
+    Value fullEnd = emitRowLoop(tile, rowBegin, rowEnd, rows, {});
+    emitRowsLeft(tile, fullEnd, rowEnd, rows - 1);
     isUnpacked = false;
     b.setInsertionPointToStart(many.elseBlock());
-    return emitRowsLeft(tile, rowBegin, count, rows);
+    return emitRowsLeft(tile, rowBegin, rowEnd, rows);
   }
+  // Half of the vectors leave registers for twice the rows. With fewer, additions wait for each other.
+  if (tile.vectors * 2 <= vectors && rows > 1)
+    rowBegin = emitRowLoop(tile, rowBegin, rowEnd, 2 * rows, {op.getPacked() ? Fetch::Stream : Fetch::Nothing});
+  Value fullEnd;
   if (!op.getPacked()) {
-    emitRowLoop(tile, rowBegin, fullEnd, {});
+    fullEnd = emitRowLoop(tile, rowBegin, rowEnd, rows, {});
   } else {
+    Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
     Value pieces = arith::DivUIOp::create(b, count, index(rows)); // one for each tile
     int64_t stepBytes = lanes * vectors * element.getIntOrFloatBitWidth() / 8;
     Value panelBytes = arith::MulIOp::create(b, memref::DimOp::create(b, rhs, 2), index(stepBytes));
     Value lines = arith::CeilDivUIOp::create(b, panelBytes, index(kLineBytes));
     Value piece = arith::CeilDivUIOp::create(b, lines, arith::MaxUIOp::create(b, pieces, index(1)));
     pieceBytes = arith::MulIOp::create(b, piece, index(kLineBytes));
+    fullEnd = arith::SubIOp::create(b, rowEnd, arith::RemUIOp::create(b, count, index(rows)));
     // A panel has `vectors` lines for each of the steps of a tile.
     OpBuilder::InsertionGuard guard(b);
     for (unsigned lines = 1; lines <= kUnrolledSteps; lines *= 2) {
@@ -148,17 +174,18 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
                                            index(llvm::divideCeil(vectors * kUnrolledSteps, lines)));
       auto choice = scf::IfOp::create(b, enough, /*withElseRegion=*/true);
       b.setInsertionPointToStart(choice.thenBlock());
-      emitRowLoop(tile, rowBegin, fullEnd, {Fetch::Panel, lines});
+      emitRowLoop(tile, rowBegin, fullEnd, rows, {Fetch::Panel, lines});
       b.setInsertionPointToStart(choice.elseBlock());
     }
-    emitRowLoop(tile, rowBegin, fullEnd, {Fetch::Stream});
+    emitRowLoop(tile, rowBegin, fullEnd, rows, {Fetch::Stream});
   }
-  emitRowsLeft(tile, fullEnd, left, rows - 1);
+  emitRowsLeft(tile, fullEnd, rowEnd, rows - 1);
 }
 
-void ContractEmitter::emitRowsLeft(const Tile &tile, Value row, Value left, int64_t most) {
+void ContractEmitter::emitRowsLeft(const Tile &tile, Value row, Value rowEnd, int64_t most) {
   if (most == 0)
     return;
+  Value left = arith::SubIOp::create(b, rowEnd, row);
   SmallVector<int64_t> cases = llvm::to_vector(llvm::seq<int64_t>(1, most + 1));
   auto remainder = scf::IndexSwitchOp::create(b, TypeRange{}, left, cases, cases.size());
   OpBuilder::InsertionGuard guard(b);
@@ -171,16 +198,20 @@ void ContractEmitter::emitRowsLeft(const Tile &tile, Value row, Value left, int6
   scf::YieldOp::create(b);
 }
 
-void ContractEmitter::emitRowLoop(const Tile &tile, Value rowBegin, Value fullEnd, Fetching fetching) {
-  auto loop = scf::ForOp::create(b, rowBegin, fullEnd, index(rows));
+/// Tiles of `tileRows` rows as long as they are whole; returns where what is left begins.
+Value ContractEmitter::emitRowLoop(const Tile &tile, Value rowBegin, Value rowEnd, int64_t tileRows, Fetching fetching) {
+  Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
+  Value fullEnd = arith::SubIOp::create(b, rowEnd, arith::RemUIOp::create(b, count, index(tileRows)));
+  auto loop = scf::ForOp::create(b, rowBegin, fullEnd, index(tileRows));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(loop.getBody()->getTerminator());
   Value row = loop.getInductionVar();
   if (fetching.what == Fetch::Panel) {
-    Value number = arith::DivUIOp::create(b, arith::SubIOp::create(b, row, rowBegin), index(rows));
+    Value number = arith::DivUIOp::create(b, arith::SubIOp::create(b, row, rowBegin), index(tileRows));
     fetching.piece = arith::AddIOp::create(b, tile.fetched, arith::MulIOp::create(b, number, pieceBytes));
   }
-  emitTile(tile, row, rows, fetching);
+  emitTile(tile, row, tileRows, fetching);
+  return fullEnd;
 }
 
 Value ContractEmitter::loadVector(Value buffer, ValueRange indices, VectorType type, unsigned vector, bool masked) {
@@ -246,7 +277,7 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
   if (op.isQuantized() && !isUnpacked) {
     sum = walkBlocks(tile, sum, multiply);
   } else {
-    if (numRows == rows) {
+    if (numRows >= rows) {
       Value unrolled = arith::MulIOp::create(b, arith::DivUIOp::create(b, depth, index(kUnrolledSteps)),
                                              index(kUnrolledSteps));
       steps(begin, unrolled, kUnrolledSteps);
@@ -258,7 +289,7 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
     for (unsigned v = 0; v < vectors; ++v) {
       Value value = epilogue(sum[r * vectors + v], tile, rowIndex[r], v);
       SmallVector<Value> position =
-          ordered(op.getOutOrder(), {tile.batch, outRow[r], addIndex(tile.column, v * lanes)});
+          ordered(op.getOutOrder(), {tile.batch, outRow[r], addIndex(tile.column, v * lanes), tile.image});
       if (op.getAccumulate())
         value = fusedSum(b, loadVector(result, position, vectorType, v, tile.masked), value, /*minus=*/false);
       if (tile.masked)
@@ -280,10 +311,12 @@ Value ContractEmitter::epilogue(Value sum, const Tile &tile, Value row, unsigned
     AffineMap map = cast<AffineMapAttr>(op.getExtraMaps()[i]).getValue();
     Type scalar = cast<MemRefType>(extra.getType()).getElementType();
     SmallVector<Value> indices;
+    SmallVector<OpFoldResult> coordinates{tile.batch, row, column};
+    if (tile.image)
+      coordinates.push_back(tile.image);
     for (AffineExpr expr : map.getResults())
-      indices.push_back(affine::makeComposedAffineApply(
-          b, b.getLoc(), AffineMap::get(3, 0, expr),
-          {OpFoldResult(tile.batch), OpFoldResult(row), OpFoldResult(column)}));
+      indices.push_back(
+          affine::makeComposedAffineApply(b, b.getLoc(), AffineMap::get(map.getNumDims(), 0, expr), coordinates));
     Value loaded = alongColumns(map)
                        ? loadVector(extra, indices, vectorOf(scalar), vector, tile.masked)
                        : vector::BroadcastOp::create(b, vectorOf(scalar),

@@ -60,6 +60,10 @@ Value ContractEmitter::loadPanel(Value buffer, const Tile &tile, Value k, unsign
   // The padding of a packed panel is zero: no mask is needed.
   if (op.getPacked())
     return loadVector(buffer, {tile.rhsBatch, tile.panel, k, index(vector * lanes)}, type, vector, false);
+  if (rhsStarts) { // past the end of a line the next one begins
+    Value column = arith::AddIOp::create(b, memref::LoadOp::create(b, rhsStarts, k), tile.column);
+    return loadVector(buffer, {tile.rhsBatch, addIndex(column, vector * lanes)}, type, vector, tile.masked);
+  }
   return loadVector(buffer, ordered(op.getRhsOrder(), {tile.rhsBatch, k, addIndex(tile.column, vector * lanes)}), type,
                     vector, tile.masked);
 }

@@ -68,6 +68,12 @@ Value ContractEmitter::applyBatch(AffineMap map, Value batch) {
   return affine::makeComposedAffineApply(b, b.getLoc(), map, {OpFoldResult(batch)});
 }
 
+Value ContractEmitter::panelsOfTask(Value panels, Value depth) {
+  Value shallow = b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::ule, depth, index(kShallowDepth));
+  Value many = b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::uge, panels, index(4 * kShallowPanels));
+  return b.createOrFold<arith::SelectOp>(b.createOrFold<arith::AndIOp>(shallow, many), index(kShallowPanels), index(1));
+}
+
 /// Equal texts, equal kernels: the types of what comes in, the maps, and the epilogue.
 std::string ContractEmitter::fingerprint(ValueRange operands) {
   std::string text;
@@ -75,7 +81,8 @@ std::string ContractEmitter::fingerprint(ValueRange operands) {
   for (Type type : operands.getTypes())
     os << type << ";";
   os << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked()) << bool(op.getAccumulate())
-     << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getZeros()) << bool(op.getOffsets());
+     << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getRhsStarts()) << bool(op.getZeros())
+     << bool(op.getOffsets());
   os << op.getBlockSize().value_or(0) << ";" << op.getLeast().value_or(0) << ";";
   for (DenseI64ArrayAttr order : {op.getLhsOrderAttr(), op.getRhsOrderAttr(), op.getOutOrderAttr()})
     os << order << ";";
@@ -120,9 +127,9 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
     Value buffer = alongColumns(map) ? withUnitStride(extra) : extra;
     operands.push_back(makeDynamic(buffer, 0));
   }
-  for (Value places : {op.getLhsRows(), op.getOutRows()})
-    if (places)
-      operands.push_back(makeDynamic(places, 0));
+  for (Value list : {op.getLhsRows(), op.getOutRows(), op.getRhsStarts()})
+    if (list)
+      operands.push_back(makeDynamic(list, 0));
   for (Value parameters : {op.getScales(), op.getZeros(), op.getOffsets()})
     if (parameters)
       operands.push_back(makeDynamic(parameters, op.getPacked()));
@@ -141,9 +148,12 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   int64_t panelSize = lanes * vectors, chunkRows = rows * kTilesPerTask;
   Value batches = dimOf(result, op.getOutOrder(), 0), numRows = numRowsOf(op.getLhsRows(), op.getOutRows()),
         numColumns = dimOf(result, op.getOutOrder(), 2), depth = dimOf(lhs, op.getLhsOrder(), 2);
+  if (op.hasImages())
+    batches = arith::MulIOp::create(b, batches, dimOf(result, op.getOutOrder(), 3));
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
         chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
-  Value tasks = arith::MulIOp::create(b, arith::MulIOp::create(b, batches, panels), chunks);
+  Value groups = arith::CeilDivSIOp::create(b, panels, panelsOfTask(panels, depth));
+  Value tasks = arith::MulIOp::create(b, arith::MulIOp::create(b, batches, groups), chunks);
   if (op.getPacked())
     operands.push_back(next ? next : addressOfPanel(b, rhs, index(0), panels));
   // A range should hold some ten thousand multiply-adds at least.

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Between a contraction, whose result is always [batch, row, column], and the elementwise operation that uses it stand
-// reshapes: [1, B*S, N] becomes [B, S, N], [B, O, H*W] becomes [B, O, H, W]. They are followed, and each final dimension
-// is assigned to the matrix dimensions it came from. Another operand of the elementwise operation can be read in the
-// epilogue if, for each group of final dimensions, it has all of them or none of them.
+// Between a contraction, whose result has the dimensions batch, row and column, and the elementwise operation that uses
+// it stand reshapes: [1, B*S, N] becomes [B, S, N], [B, O, H*W] becomes [B, O, H, W]. They are followed, and each final
+// dimension is assigned to the matrix dimensions it came from. Another operand of the elementwise operation can be read
+// in the epilogue if, for each group of final dimensions, it has all of them or none of them.
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/Passes.h"
@@ -19,8 +19,8 @@ namespace mlir::ac {
 
 namespace {
 
-/// Final dimensions [begin, end) hold the matrix dimension `matrixDim` (0 batch, 1 row, 2 column), or -1 for several
-/// or none of extent.
+/// Final dimensions [begin, end) hold the matrix dimension `matrixDim` (0 batch, 1 row, 2 column, 3 image), or -1 for
+/// several, or -2 for none: they have a size of one.
 struct Group {
   int64_t begin, end;
   int64_t matrixDim;
@@ -59,6 +59,13 @@ bool through(tensor::ExpandShapeOp op, SmallVectorImpl<Group> &groups) {
     const Group *group = llvm::find_if(groups, [&](const Group &g) { return g.begin == static_cast<int64_t>(position); });
     if (group == groups.end() || group->end - group->begin != 1)
       return false;
+    // Dimensions of one around a single other are of no matrix dimension.
+    auto isUnit = [&](int64_t index) { return op.getResultType().getDimSize(index) == 1; };
+    if (llvm::count_if(indices, isUnit) + 1 == static_cast<int64_t>(indices.size())) {
+      for (int64_t index : indices)
+        result.push_back({index, index + 1, isUnit(index) ? -2 : group->matrixDim});
+      continue;
+    }
     result.push_back({indices.front(), indices.back() + 1, group->matrixDim});
   }
   groups.assign(result.begin(), result.end());
@@ -72,9 +79,11 @@ std::optional<View> findContract(Value value) {
       return std::nullopt;
     if (auto contract = dyn_cast<ContractOp>(op)) {
       // What is written to places, or added, is not the element that the user sees.
-      if (contract.readsInit() || contract.getOutOrder())
+      if (contract.readsInit())
         return std::nullopt;
-      View view{contract, {{0, 1, 0}, {1, 2, 1}, {2, 3, 2}}};
+      View view{contract, {}};
+      for (int64_t dim = 0; dim < contract.getNumMatrixDims(); ++dim)
+        view.groups.push_back({dim, dim + 1, contract.getOutOrder() ? (*contract.getOutOrder())[dim] : dim});
       for (Operation *step : llvm::reverse(chain)) {
         bool ok = isa<tensor::CastOp>(step) ||
                   (isa<tensor::CollapseShapeOp>(step) && through(cast<tensor::CollapseShapeOp>(step), view.groups)) ||
@@ -98,7 +107,7 @@ struct ExtraAccess {
   AffineMap map;
 };
 
-std::optional<ExtraAccess> planExtra(const View &view, AffineMap map, RankedTensorType type) {
+std::optional<ExtraAccess> planExtra(View &view, AffineMap map, RankedTensorType type) {
   MLIRContext *context = map.getContext();
   ExtraAccess access;
   SmallVector<AffineExpr> exprs;
@@ -134,7 +143,7 @@ std::optional<ExtraAccess> planExtra(const View &view, AffineMap map, RankedTens
   for (auto [i, expr] : llvm::enumerate(exprs))
     if (expr == getAffineDimExpr(2, context) && i + 1 != exprs.size())
       return std::nullopt;
-  access.map = AffineMap::get(3, 0, exprs, context);
+  access.map = AffineMap::get(view.contract.getNumMatrixDims(), 0, exprs, context);
   return access;
 }
 
@@ -199,10 +208,10 @@ LogicalResult fuse(linalg::GenericOp op, IRRewriter &rewriter) {
       others.push_back(other);
     }
     auto fused = ContractOp::create(
-        rewriter, rewriter.getFusedLoc({contract.getLoc(), op.getLoc()}), contract->getResultTypes(),
-        contract.getLhs(), contract.getRhs(), contract.getScales(), contract.getZeros(), contract.getOffsets(), extras,
-        contract.getLhsRows(), contract.getOutRows(), contract.getInit(), contract.getLhsBatchAttr(),
-        contract.getRhsBatchAttr(), rewriter.getAffineMapArrayAttr(maps),
+        rewriter, rewriter.getFusedLoc({contract.getLoc(), op.getLoc()}), contract->getResultTypes(), contract.getLhs(),
+        contract.getRhs(), contract.getScales(), contract.getZeros(), contract.getOffsets(), extras,
+        contract.getLhsRows(), contract.getOutRows(), contract.getRhsStarts(), contract.getInit(),
+        contract.getLhsBatchAttr(), contract.getRhsBatchAttr(), rewriter.getAffineMapArrayAttr(maps),
         contract.getLhsOrderAttr(), contract.getRhsOrderAttr(), contract.getOutOrderAttr(), contract.getBlockSizeAttr(),
         contract.getLeastAttr(), contract.getPackedAttr(), contract.getAccumulateAttr());
     // Epilogue: the old one, then the elementwise body on what it yields.

@@ -12,6 +12,10 @@
 //
 // This happens after elementwise users have become epilogues, which are then in the loop over groups of columns too.
 //
+// Where the columns are themselves the result of such a product that nothing else uses, as in the two layers of a
+// perceptron over pixels, the first product joins the loop of the second, and writes the panels: what stands between
+// them never leaves the cache.
+//
 //===----------------------------------------------------------------------===//
 #include "Kernels/Passes.h"
 #include "Support/TargetInfo.h"
@@ -35,7 +39,10 @@ public:
   ColumnPacker(ContractOp op, int64_t lanes) : op(op), b(op.getLoc(), op), lanes(lanes) {}
 
   bool isWorthwhile();
-  void rewrite();
+  /// The product whose result the columns are, if it can write panels, or null.
+  ContractOp findProducer();
+  /// With `producer`, which is erased, in front of it.
+  void rewrite(ContractOp producer);
 
 private:
   OpFoldResult dim(Value tensor, int64_t axis) { return tensor::getMixedSize(b, b.getLoc(), tensor, axis); }
@@ -44,7 +51,8 @@ private:
   }
   Value asValue(OpFoldResult value) { return getValueOrCreateConstantIndexOp(b, b.getLoc(), value); }
   Value sliceColumns(Value tensor, int64_t axis, OpFoldResult begin, OpFoldResult count);
-  Value pack(OpFoldResult begin, OpFoldResult count);
+  Value pack(Value rhs, OpFoldResult begin, OpFoldResult count);
+  Value produce(ContractOp producer, Value packed);
   Value multiply(Value packed, Value whole, OpFoldResult begin, OpFoldResult count);
 
   ContractOp op;
@@ -53,7 +61,7 @@ private:
 };
 
 bool ColumnPacker::isWorthwhile() {
-  if (op.getPacked() || op.isQuantized() || op->getNumResults() != 1)
+  if (op.getPacked() || op.isQuantized() || op.getRhsStarts() || op->getNumResults() != 1)
     return false;
   auto rhs = cast<RankedTensorType>(op.getRhs().getType());
   auto rows = cast<RankedTensorType>(op.getLhs().getType()).getDimSize(1);
@@ -80,9 +88,41 @@ Value ColumnPacker::sliceColumns(Value tensor, int64_t axis, OpFoldResult begin,
   return tensor::ExtractSliceOp::create(b, tensor, offsets, sizes, strides);
 }
 
+/// The value of which `rhs` is the same shape again, after elementwise work on pixels in between.
+static Value throughShapes(Value rhs) {
+  auto collapse = rhs.getDefiningOp<tensor::CollapseShapeOp>();
+  if (!collapse || !collapse->hasOneUse())
+    return rhs;
+  Value source = collapse.getSrc();
+  while (auto cast = source.getDefiningOp<tensor::CastOp>()) {
+    if (!cast->hasOneUse())
+      return rhs;
+    source = cast.getSource();
+  }
+  auto expand = source.getDefiningOp<tensor::ExpandShapeOp>();
+  bool same = expand && expand->hasOneUse() && expand.getReassociationIndices() == collapse.getReassociationIndices();
+  return same ? expand.getSrc() : rhs;
+}
+
+ContractOp ColumnPacker::findProducer() {
+  auto producer = throughShapes(op.getRhs()).getDefiningOp<ContractOp>();
+  if (!producer || !producer->hasOneUse() || producer->getBlock() != op->getBlock() || producer.readsInit() ||
+      producer.getLhsRows() || producer.getOutOrder() || producer.getRhsOrder() ||
+      !ColumnPacker(producer, lanes).isWorthwhile())
+    return {};
+  // Panels become its batch: nothing may depend on which batch or column it is.
+  AffineExpr batch = b.getAffineDimExpr(0);
+  if (producer.getLhsBatch().isFunctionOfDim(0) || producer.getRhsBatch().getResult(0) != batch ||
+      op.getRhsBatch().getResult(0) != batch)
+    return {};
+  for (AffineMap map : producer.getExtraMaps().getAsValueRange<AffineMapAttr>())
+    if (map.isFunctionOfDim(0) || map.isFunctionOfDim(2))
+      return {};
+  return producer;
+}
+
 /// Columns [begin, begin + count) as [batch, panels, depth, lanes], the columns past the last being zero.
-Value ColumnPacker::pack(OpFoldResult begin, OpFoldResult count) {
-  Value rhs = op.getRhs();
+Value ColumnPacker::pack(Value rhs, OpFoldResult begin, OpFoldResult count) {
   Type element = op.getElementType();
   AffineExpr d0, d1;
   bindDims(b.getContext(), d0, d1);
@@ -134,6 +174,31 @@ Value ColumnPacker::pack(OpFoldResult begin, OpFoldResult count) {
   return whole;
 }
 
+/// The product of packed columns, packed: a matrix for each panel.
+Value ColumnPacker::produce(ContractOp producer, Value packed) {
+  auto type = cast<RankedTensorType>(packed.getType());
+  OpFoldResult batch = dim(packed, 0), panels = dim(packed, 1), width = b.getIndexAttr(lanes), depth = dim(packed, 2),
+               rows = dim(producer.getLhs(), ContractOp::dimOf(producer.getLhsOrder(), 1));
+  Value flat = tensor::CollapseShapeOp::create(b, packed, ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}});
+  OpFoldResult matrices = dim(flat, 0);
+  int64_t count = cast<RankedTensorType>(flat.getType()).getDimSize(0);
+  auto single = RankedTensorType::get({count, 1, type.getDimSize(2), lanes}, type.getElementType());
+  flat = tensor::ExpandShapeOp::create(b, single, flat, ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}},
+                                       ArrayRef<OpFoldResult>{matrices, b.getIndexAttr(1), depth, width});
+  Value init = tensor::EmptyOp::create(b, SmallVector<OpFoldResult>{matrices, rows, width}, type.getElementType());
+  IRMapping mapping;
+  mapping.map(producer.getRhs(), flat);
+  mapping.map(producer.getInit(), init);
+  auto product = cast<ContractOp>(b.clone(*producer, mapping));
+  product.setPacked(true);
+  product->getResult(0).setType(init.getType());
+  SmallVector<int64_t> shape{type.getDimSize(0), type.getDimSize(1),
+                             cast<RankedTensorType>(init.getType()).getDimSize(1), lanes};
+  return tensor::ExpandShapeOp::create(b, RankedTensorType::get(shape, type.getElementType()), product->getResult(0),
+                                       ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}},
+                                       ArrayRef<OpFoldResult>{batch, panels, rows, width});
+}
+
 /// The product of these columns with its epilogue, written to its place in `whole`.
 Value ColumnPacker::multiply(Value packed, Value whole, OpFoldResult begin, OpFoldResult count) {
   Value init = sliceColumns(whole, 2, begin, count);
@@ -157,19 +222,33 @@ Value ColumnPacker::multiply(Value packed, Value whole, OpFoldResult begin, OpFo
                                        slice.getMixedStrides());
 }
 
-void ColumnPacker::rewrite() {
+void ColumnPacker::rewrite(ContractOp producer) {
   auto rhs = cast<RankedTensorType>(op.getRhs().getType());
+  Value first = producer ? producer.getRhs() : op.getRhs(), between = op.getRhs();
+  auto packedColumns = [&](OpFoldResult begin, OpFoldResult count) {
+    Value packed = pack(first, begin, count);
+    return producer ? produce(producer, packed) : packed;
+  };
+  auto eraseProducer = [&] {
+    while (producer && between.use_empty()) {
+      Operation *unused = between.getDefiningOp();
+      if (unused == producer)
+        return unused->erase();
+      between = unused->getOperand(0);
+      unused->erase();
+    }
+  };
   int64_t elementBytes = rhs.getElementTypeBitWidth() / 8;
-  OpFoldResult total = dim(op.getRhs(), 2);
+  OpFoldResult total = dim(first, 2);
   // A batch of matrices is packed together.
-  int64_t rowBytes = rhs.getDimSize(1) * elementBytes * (rhs.isDynamicDim(0) ? 1 : rhs.getDimSize(0));
+  int64_t depths = rhs.getDimSize(1) + (producer ? cast<RankedTensorType>(first.getType()).getDimSize(1) : 0);
+  int64_t rowBytes = depths * elementBytes * (rhs.isDynamicDim(0) ? 1 : rhs.getDimSize(0));
   int64_t step = std::max<int64_t>(kBytesAtOnce / std::max<int64_t>(rowBytes, 1) / lanes, 1) * lanes;
   auto constant = getConstantIntValue(total);
   if (constant && *constant <= step + step / 2) {
-    Value packed = pack(b.getIndexAttr(0), total);
-    op.getRhsMutable().assign(packed);
+    op.getRhsMutable().assign(packedColumns(b.getIndexAttr(0), total));
     op.setPacked(true);
-    return;
+    return eraseProducer();
   }
   Value zero = asValue(b.getIndexAttr(0));
   auto loop = scf::ForOp::create(b, zero, asValue(total), asValue(b.getIndexAttr(step)), op.getInit());
@@ -181,10 +260,11 @@ void ColumnPacker::rewrite() {
         AffineMap::get(2, 0, {b.getAffineDimExpr(1) - b.getAffineDimExpr(0), b.getAffineConstantExpr(step)},
                        b.getContext()),
         {begin, total});
-  Value next = multiply(pack(begin, count), loop.getRegionIterArg(0), begin, count);
+  Value next = multiply(packedColumns(begin, count), loop.getRegionIterArg(0), begin, count);
   scf::YieldOp::create(b, next);
   op->getResult(0).replaceAllUsesWith(loop.getResult(0));
   op.erase();
+  eraseProducer();
 }
 
 struct PackColumns : impl::PackColumnsBase<PackColumns> {
@@ -192,10 +272,16 @@ struct PackColumns : impl::PackColumnsBase<PackColumns> {
     TargetInfo target = TargetInfo::of(getOperation());
     SmallVector<ContractOp> ops;
     getOperation().walk([&](ContractOp op) { ops.push_back(op); });
-    for (ContractOp op : ops) {
+    DenseSet<Operation *> joined;
+    for (ContractOp op : llvm::reverse(ops)) {
+      if (joined.contains(op))
+        continue;
       ColumnPacker packer(op, target.panel(op.getElementType()));
-      if (packer.isWorthwhile())
-        packer.rewrite();
+      if (!packer.isWorthwhile())
+        continue;
+      ContractOp producer = packer.findProducer();
+      joined.insert(producer);
+      packer.rewrite(producer);
     }
   }
 };

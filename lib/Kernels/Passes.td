@@ -78,7 +78,8 @@ def PackColumns : Pass<"ac-pack-columns", "::mlir::ModuleOp"> {
   let description = [{
     An `ac.contract` with at least 32 rows whose rhs is computed at run time, such as a convolution's, is multiplied a
     group of columns at a time: they are copied to `[b, panels, k, lanes]`, as `ac-prepack-weights` does to constants, and
-    stay in the second-level cache until they have been used. Leaves products alone whose rows or depth are not known
+    stay in the second-level cache until they have been used. If they are the result of another such product, it writes the
+    panels in the same loop. Leaves products alone whose rows or depth are not known
     while compiling, and those whose rhs is small.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",

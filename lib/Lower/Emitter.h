@@ -148,6 +148,10 @@ public:
   Value contract(Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsBatch, AffineMap rhsBatch);
   /// The same with a map `(d0) -> (d0)`, or `(d0) -> (0)` where the operand's batch size is one and the result's is not.
   Value contract(Value lhs, Value rhs);
+  /// `result[b, m, n] = sum over k of lhs[0, m, k] * r[k, n]` with `r[k, n]` the element `starts[k] + n` behind the
+  /// start of line `rhsBatch(b)` of `lines` [lines, pitch]. With four dimensions the result is [i, m, b, n], and the
+  /// lines are those of image `i`. See `ac.contract`.
+  Value contractLines(Value lhs, Value lines, Value starts, ArrayRef<OpFoldResult> result, AffineMap rhsBatch);
 
   /// Ends the run with `message` (say the node and what is wrong) unless `condition` (i1) holds.
   void require(Value condition, const Twine &message);

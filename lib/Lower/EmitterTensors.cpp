@@ -454,6 +454,16 @@ Value Emitter::contract(Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsB
   return withDims(op.getResult(0), result);
 }
 
+Value Emitter::contractLines(Value lhs, Value lines, Value starts, ArrayRef<OpFoldResult> result, AffineMap rhsBatch) {
+  Value init = empty(result, elementType(lhs));
+  AffineMap first = AffineMap::get(1, 0, getAffineConstantExpr(0), getContext());
+  auto op = ContractOp::create(*this, lhs, lines, init, first, rhsBatch);
+  op.getRhsStartsMutable().assign(starts);
+  if (result.size() == 4)
+    op.setOutOrder(ArrayRef<int64_t>{3, 1, 0, 2});
+  return withDims(op.getResult(0), result);
+}
+
 Value Emitter::contract(Value lhs, Value rhs) {
   OpFoldResult a = dim(lhs, 0), b = dim(rhs, 0);
   AffineMap each = getMultiDimIdentityMap(1);

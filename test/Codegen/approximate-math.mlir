@@ -31,3 +31,19 @@ func.func @double_stays(%x: f64) -> f64 {
   %r = math.exp %x : f64
   return %r : f64
 }
+
+// One fraction of polynomials, without choices between intervals; the argument of GELU is not divided. NaN is not less or
+// more than the ends.
+// CHECK-LABEL: func.func @erf(
+// CHECK-SAME: %[[X:.*]]: vector<8xf32>
+// CHECK: %[[SCALED:.*]] = arith.mulf %[[X]], %{{.*}}
+// CHECK: arith.cmpf olt, %{{.*}}, %[[SCALED]]
+// CHECK-COUNT-10: math.fma {{.*}} : vector<8xf32>
+// CHECK: arith.divf
+// CHECK-NOT: arith.divf
+func.func @erf(%x: vector<8xf32>) -> vector<8xf32> {
+  %c = arith.constant dense<1.41421354> : vector<8xf32>
+  %s = arith.divf %x, %c : vector<8xf32>
+  %r = math.erf %s : vector<8xf32>
+  return %r : vector<8xf32>
+}

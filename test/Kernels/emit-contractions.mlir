@@ -97,6 +97,19 @@ func.func @rows_that_stand_apart(%a: memref<1x?x64xf32>, %b: memref<1x64x16xf32>
   return
 }
 
+// Columns begin where their step says; the batch is counted within the image.
+// CHECK-LABEL: func.func @overlapping_columns(
+// CHECK: func.call @ac_contract_6(
+func.func @overlapping_columns(%a: memref<1x8x27xf32>, %b: memref<14x66xf32>, %starts: memref<27xindex>, %r: memref<2x8x5x20xf32>) {
+  ac.contract ins(%a, %b : memref<1x8x27xf32>, memref<14x66xf32>) extras() rhs_starts(%starts : memref<27xindex>)
+      outs(%r : memref<2x8x5x20xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (0)>, rhs_batch = #same, extra_maps = [], out_order = array<i64: 3, 1, 0, 2>} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  }
+  return
+}
+
 // CHECK-LABEL: func.func @tensors_stay(
 // CHECK: ac.contract
 func.func @tensors_stay(%a: tensor<1x?x64xf32>, %b: tensor<1x64x32xf32>, %i: tensor<1x?x32xf32>) -> tensor<1x?x32xf32> {
@@ -132,8 +145,14 @@ func.func @tensors_stay(%a: tensor<1x?x64xf32>, %b: tensor<1x64x32xf32>, %i: ten
 // CHECK: vector.maskedstore {{.*}}, %[[V]]
 
 // Columns that fill one vector of two: three products a step. With many rows, tiles fetch the next panel together, fewer
-// lines each the more they are; with few, each what it will read itself.
+// lines each the more they are; with few, each what it will read itself. In front of them, twice the rows go in the
+// registers of the other vector.
 // CHECK-LABEL: func.func private @ac_contract_4(
+// CHECK: scf.for %{{.*}} step %c6
+// CHECK-COUNT-24: vector.fma {{.*}} : vector<8xf32>
+// CHECK-NOT: vector.fma
+// CHECK: scf.for %{{.*}} step %c1
+// CHECK-COUNT-6: vector.fma {{.*}} : vector<8xf32>
 // CHECK: arith.cmpi uge, %{{.*}}, %c8
 // CHECK: scf.for %{{.*}} step %c3
 // CHECK: llvm.intr.prefetch
@@ -161,4 +180,15 @@ func.func @tensors_stay(%a: tensor<1x?x64xf32>, %b: tensor<1x64x32xf32>, %i: ten
 // CHECK-NEXT: %[[NEW:.*]] = vector.fma %{{.*}}, %{{.*}}, %[[OLD]] : vector<8xf32>
 // CHECK: vector.store %[[NEW]], %{{.*}}[%{{.*}}, %[[OUT]],
 // CHECK-NOT: arith.addf
+
+// CHECK-LABEL: func.func private @ac_contract_6(
+// CHECK: %[[ROWS:.*]] = memref.dim %arg2, %c2
+// CHECK: %[[IMAGE:.*]] = arith.divui %{{.*}}, %[[ROWS]]
+// CHECK: %[[ROW:.*]] = arith.remui %{{.*}}, %[[ROWS]]
+// CHECK: %[[LINES:.*]] = arith.divui
+// CHECK: %[[FIRST:.*]] = arith.muli %[[IMAGE]], %[[LINES]]
+// CHECK: %[[LINE:.*]] = arith.addi %[[ROW]], %[[FIRST]]
+// CHECK: %[[START:.*]] = memref.load %{{.*}} : memref<?xindex
+// CHECK: %[[COLUMN:.*]] = arith.addi %[[START]]
+// CHECK: vector.load %{{.*}}[%[[LINE]], %[[COLUMN]]]
 }

@@ -9,6 +9,8 @@
 // CHECK-DAG: #[[$COLUMN:.*]] = affine_map<(d0, d1, d2) -> (d2)>
 // CHECK-DAG: #[[$ROW:.*]] = affine_map<(d0, d1, d2) -> (d1)>
 // CHECK-DAG: #[[$ALL:.*]] = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+// CHECK-DAG: #[[$ROW4:.*]] = affine_map<(d0, d1, d2, d3) -> (d1)>
+// CHECK-DAG: #[[$ALL4:.*]] = affine_map<(d0, d1, d2, d3) -> (d3, d1, d0, d2)>
 
 // CHECK-LABEL: func.func @bias_and_relu(
 // CHECK-SAME: %[[BIAS:[a-z0-9]*]]: tensor<32xf32>)
@@ -82,4 +84,29 @@ func.func @residual_through_reshape(%w: tensor<1x8x27xf32>, %x: tensor<2x27x20xf
     linalg.yield %s : f32
   } -> tensor<2x8x4x5xf32>
   return %r : tensor<2x8x4x5xf32>
+}
+
+// The rows of positions of a convolution are its batch, the images a dimension in front.
+// CHECK-LABEL: func.func @images(
+// CHECK: ac.contract
+// CHECK-SAME: extras(%{{.*}}, %{{.*}} : tensor<8xf32>, tensor<2x8x5x20xf32>)
+// CHECK-SAME: extra_maps = [#[[$ROW4]], #[[$ALL4]]]
+// CHECK-NOT: linalg.generic
+// CHECK: return
+func.func @images(%a: tensor<1x8x27xf32>, %b: tensor<14x66xf32>, %starts: tensor<27xindex>, %i: tensor<2x8x5x20xf32>,
+                  %bias: tensor<8xf32>, %residual: tensor<2x8x5x20xf32>) -> tensor<2x8x5x20xf32> {
+  %p = ac.contract ins(%a, %b : tensor<1x8x27xf32>, tensor<14x66xf32>) extras() rhs_starts(%starts : tensor<27xindex>)
+      outs(%i : tensor<2x8x5x20xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (0)>, rhs_batch = #same, extra_maps = [], out_order = array<i64: 3, 1, 0, 2>} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<2x8x5x20xf32>
+  %r = linalg.generic {indexing_maps = [#id4, #channel4, #id4, #id4], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%p, %bias, %residual : tensor<2x8x5x20xf32>, tensor<8xf32>, tensor<2x8x5x20xf32>) outs(%i : tensor<2x8x5x20xf32>) {
+  ^bb0(%x: f32, %y: f32, %z: f32, %out: f32):
+    %0 = arith.addf %x, %y : f32
+    %1 = arith.addf %0, %z : f32
+    linalg.yield %1 : f32
+  } -> tensor<2x8x5x20xf32>
+  return %r : tensor<2x8x5x20xf32>
 }

@@ -2,36 +2,82 @@
 
 // CHECK-DAG: #[[$SHARED:.*]] = affine_map<(d0) -> (0)>
 // CHECK-DAG: #[[$GROUPS:.*]] = affine_map<(d0) -> (d0 mod 2)>
+// CHECK-DAG: #[[$STARTS:.*]] = affine_map<()[s0, s1, s2] -> (s0 * 12 + s1 * 48 + s2)>
+// CHECK-DAG: #[[$PHASES:.*]] = affine_map<()[s0, s1, s2] -> (s0 * 18 + s1 * 72 + s2 * 9 - (s2 floordiv 2) * 17)>
+// CHECK-DAG: #[[$EVERY_OTHER:.*]] = affine_map<(d0) -> (d0 * 2)>
 // CHECK-DAG: #[[$TAP:.*]] = affine_map<(d0, d1, d2, d3) -> (d1, 5)>
 // CHECK-DAG: #[[$TILE:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2 mod 2, d3 mod 2, d2 floordiv 2, d3 floordiv 2)>
 
-// Few columns: copied once, one row of the matrix for each channel and tap. What lies in the padding is not read, and
-// no padded image is made. The bias is left to the epilogue.
-// CHECK-LABEL: func.func @few_columns(
+// Columns are runs of the padded image: rows of it, all channels of a row together, and where each tap begins in them.
+// The bias is left to the epilogue.
+// CHECK-LABEL: func.func @lines(
 // CHECK-NOT: scf.for
 // CHECK-NOT: tensor.insert_slice
 // CHECK: linalg.generic
 // CHECK: arith.cmpi ult, %{{.*}}, %c10
 // CHECK: tensor.extract %arg0
-// CHECK: linalg.yield
-// CHECK: ac.contract ins({{.*}} : tensor<1x8x36xf32>, tensor<1x36x100xf32>)
+// CHECK: tensor<2x12x4x1x12xf32>
+// CHECK: affine.apply #[[$STARTS]]()
+// CHECK: ac.contract ins({{.*}} : tensor<1x8x36xf32>, tensor<24x48xf32>)
+// CHECK-SAME: rhs_starts({{.*}} : tensor<36xindex>) outs({{.*}} : tensor<2x8x10x10xf32>)
+// CHECK-SAME: out_order = array<i64: 3, 1, 0, 2>
 // CHECK: arith.addf
-func.func @few_columns(%x: tensor<1x4x10x10xf32>, %w: tensor<8x4x3x3xf32>, %b: tensor<8xf32>) -> tensor<1x8x10x10xf32> {
+func.func @lines(%x: tensor<2x4x10x10xf32>, %w: tensor<8x4x3x3xf32>, %b: tensor<8xf32>) -> tensor<2x8x10x10xf32> {
   %y = "onnx.Conv"(%x, %w, %b) {kernel_shape = array<i64: 3, 3>, pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 1, 1>}
-    : (tensor<1x4x10x10xf32>, tensor<8x4x3x3xf32>, tensor<8xf32>) -> tensor<1x8x10x10xf32>
-  return %y : tensor<1x8x10x10xf32>
+    : (tensor<2x4x10x10xf32>, tensor<8x4x3x3xf32>, tensor<8xf32>) -> tensor<2x8x10x10xf32>
+  return %y : tensor<2x8x10x10xf32>
 }
 
-// Many columns, or a number that is not known: a few rows of the image at a time, each written to its place.
+// With a stride, columns of the image that are as far apart stand together.
+// CHECK-LABEL: func.func @lines_apart(
+// CHECK: tensor<1x17x4x2x9xf32>
+// CHECK: affine.apply #[[$PHASES]]()
+// CHECK: ac.contract
+// CHECK-SAME: rhs_batch = #[[$EVERY_OTHER]]
+func.func @lines_apart(%x: tensor<1x4x16x16xf32>, %w: tensor<8x4x3x3xf32>) -> tensor<1x8x8x8xf32> {
+  %none = "onnx.NoValue"() : () -> none
+  %y = "onnx.Conv"(%x, %w, %none) {pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 2, 2>}
+    : (tensor<1x4x16x16xf32>, tensor<8x4x3x3xf32>, none) -> tensor<1x8x8x8xf32>
+  return %y : tensor<1x8x8x8xf32>
+}
+
+// Nothing is copied where there is no padding.
+// CHECK-LABEL: func.func @lines_in_place(
+// CHECK: %[[LINES:.*]] = tensor.collapse_shape %arg0 {{.*}} : tensor<3x4x20xf32> into tensor<3x80xf32>
+// CHECK: ac.contract ins({{.*}}, %[[LINES]] : tensor<1x8x12xf32>, tensor<3x80xf32>)
+func.func @lines_in_place(%x: tensor<3x4x20xf32>, %w: tensor<8x4x3xf32>) -> tensor<3x8x18xf32> {
+  %none = "onnx.NoValue"() : () -> none
+  %y = "onnx.Conv"(%x, %w, %none) : (tensor<3x4x20xf32>, tensor<8x4x3xf32>, none) -> tensor<3x8x18xf32>
+  return %y : tensor<3x8x18xf32>
+}
+
+// Rows of few positions would leave vectors empty: columns are copied once, one row of the matrix for each channel and tap.
+// What lies in the padding is not read, and no padded image is made.
+// CHECK-LABEL: func.func @few_columns(
+// CHECK-NOT: scf.for
+// CHECK-NOT: tensor.insert_slice
+// CHECK: linalg.generic
+// CHECK: arith.cmpi ult, %{{.*}}, %c7
+// CHECK: tensor.extract %arg0
+// CHECK: linalg.yield
+// CHECK: ac.contract ins({{.*}} : tensor<1x8x36xf32>, tensor<1x36x49xf32>)
+func.func @few_columns(%x: tensor<1x4x7x7xf32>, %w: tensor<8x4x3x3xf32>) -> tensor<1x8x7x7xf32> {
+  %none = "onnx.NoValue"() : () -> none
+  %y = "onnx.Conv"(%x, %w, %none) {pads = array<i64: 1, 1, 1, 1>}
+    : (tensor<1x4x7x7xf32>, tensor<8x4x3x3xf32>, none) -> tensor<1x8x7x7xf32>
+  return %y : tensor<1x8x7x7xf32>
+}
+
+// Many columns of groups, or a number that is not known: a few rows of the image at a time, each written to its place.
 // CHECK-LABEL: func.func @many_columns(
 // CHECK: scf.for
 // CHECK: tensor.extract %arg0
 // CHECK: ac.contract
 // CHECK: arith.addf
 // CHECK: tensor.insert_slice
-func.func @many_columns(%x: tensor<1x64x?x?xf32>, %w: tensor<8x64x3x3xf32>, %b: tensor<8xf32>) -> tensor<1x8x?x?xf32> {
-  %y = "onnx.Conv"(%x, %w, %b) {kernel_shape = array<i64: 3, 3>, pads = array<i64: 1, 1, 1, 1>}
-    : (tensor<1x64x?x?xf32>, tensor<8x64x3x3xf32>, tensor<8xf32>) -> tensor<1x8x?x?xf32>
+func.func @many_columns(%x: tensor<1x64x?x?xf32>, %w: tensor<8x32x3x3xf32>, %b: tensor<8xf32>) -> tensor<1x8x?x?xf32> {
+  %y = "onnx.Conv"(%x, %w, %b) {group = 2 : i64, kernel_shape = array<i64: 3, 3>, pads = array<i64: 1, 1, 1, 1>}
+    : (tensor<1x64x?x?xf32>, tensor<8x32x3x3xf32>, tensor<8xf32>) -> tensor<1x8x?x?xf32>
   return %y : tensor<1x8x?x?xf32>
 }
 

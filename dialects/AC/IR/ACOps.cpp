@@ -45,7 +45,7 @@ void ContractOp::build(OpBuilder &builder, OperationState &state, Value lhs, Val
   bool packed = cast<ShapedType>(rhs.getType()).getRank() == 4;
   state.addOperands({lhs, rhs, init});
   auto &properties = state.getOrAddProperties<Properties>();
-  llvm::copy(ArrayRef<int32_t>{1, 1, 0, 0, 0, 0, 0, 0, 1}, properties.operandSegmentSizes.begin());
+  llvm::copy(ArrayRef<int32_t>{1, 1, 0, 0, 0, 0, 0, 0, 0, 1}, properties.operandSegmentSizes.begin());
   properties.lhs_batch = AffineMapAttr::get(lhsBatch);
   properties.rhs_batch = AffineMapAttr::get(rhsBatch);
   properties.extra_maps = builder.getAffineMapArrayAttr({});
@@ -72,43 +72,54 @@ LogicalResult ContractOp::verify() {
     return emitOpError("(contract_c1) has operands ")
            << getLhs().getType() << ", " << getRhs().getType() << " and " << getInit().getType()
            << ", expected shaped values of one floating-point element type";
-  if (!lhs.hasRank() || !rhs.hasRank() || !init.hasRank() || lhs.getRank() != 3 || init.getRank() != 3 ||
-      rhs.getRank() != (getPacked() ? 4 : 3))
+  int64_t rhsRank = getPacked() ? 4 : getRhsStarts() ? 2 : 3;
+  int64_t outRank = getRhsStarts() && getOutOrder() && getOutOrder()->size() == 4 ? 4 : 3;
+  if (!lhs.hasRank() || !rhs.hasRank() || !init.hasRank() || lhs.getRank() != 3 || init.getRank() != outRank ||
+      rhs.getRank() != rhsRank)
     return emitOpError("(contract_c2) has operands of rank ")
-           << lhs.getRank() << ", " << rhs.getRank() << " and " << init.getRank() << ", expected 3, "
-           << (getPacked() ? 4 : 3) << " and 3";
+           << lhs.getRank() << ", " << rhs.getRank() << " and " << init.getRank() << ", expected 3, " << rhsRank
+           << " and " << outRank;
   if (getExtraMaps().size() != getExtras().size())
     return emitOpError("(contract_c3) has ")
            << getExtraMaps().size() << " maps for " << getExtras().size() << " extras";
   for (auto [map, extra] : llvm::zip_equal(getExtraMaps().getAsValueRange<AffineMapAttr>(), getExtras())) {
     auto type = dyn_cast<ShapedType>(extra.getType());
-    if (!type || map.getNumDims() != 3 || map.getNumResults() != type.getRank())
+    if (!type || map.getNumDims() != outRank || map.getNumResults() != type.getRank())
       return emitOpError("(contract_c3) reads an extra of type ")
-             << extra.getType() << " by " << AffineMapAttr::get(map)
-             << ", expected a map of three dimensions to its rank";
+             << extra.getType() << " by " << AffineMapAttr::get(map) << ", expected a map of " << outRank
+             << " dimensions to its rank";
   }
-  auto isPlaces = [](Value places) {
+  auto isList = [](Value places) {
     auto type = dyn_cast<ShapedType>(places.getType());
     return type && type.hasRank() && type.getRank() == 1 && type.getElementType().isIndex();
   };
   for (Value places : {getLhsRows(), getOutRows()})
-    if (places && !isPlaces(places))
+    if (places && !isList(places))
       return emitOpError("(contract_c6) has rows of type ") << places.getType() << ", expected one dimension of type index";
   int64_t lhsRows = lhs.getDimSize(dimOf(getLhsOrder(), 1)), outRows = init.getDimSize(dimOf(getOutOrder(), 1));
   if (!getLhsRows() && !getOutRows() && lhsRows != outRows && !ShapedType::isDynamic(lhsRows) &&
       !ShapedType::isDynamic(outRows))
     return emitOpError("(contract_c6) has ") << lhsRows << " rows on the left and " << outRows << " in the result";
-  auto isOrder = [](std::optional<ArrayRef<int64_t>> order, bool columnsLast) {
+  auto isOrder = [](std::optional<ArrayRef<int64_t>> order, int64_t rank, bool columnsLast) {
     if (!order)
       return true;
     SmallVector<int64_t> sorted(*order);
     llvm::sort(sorted);
-    return sorted == SmallVector<int64_t>{0, 1, 2} && (!columnsLast || order->back() == 2);
+    return llvm::equal(sorted, llvm::seq<int64_t>(0, rank)) && (!columnsLast || order->back() == 2);
   };
-  if (!isOrder(getLhsOrder(), false) || !isOrder(getRhsOrder(), true) || !isOrder(getOutOrder(), true) ||
-      (getPacked() && getRhsOrder()))
-    return emitOpError("(contract_c7) has an order that is not a permutation of 0, 1 and 2 with columns of rhs and "
-                       "result last, or one for a packed rhs");
+  if (!isOrder(getLhsOrder(), 3, false) || !isOrder(getRhsOrder(), 3, true) || !isOrder(getOutOrder(), outRank, true) ||
+      ((getPacked() || getRhsStarts()) && getRhsOrder()))
+    return emitOpError(
+        "(contract_c7) has an order that is not a permutation of matrix dimensions with columns of rhs and "
+        "result last, or one for a rhs that is packed or has starts");
+  if (Value starts = getRhsStarts()) {
+    int64_t depth = lhs.getDimSize(dimOf(getLhsOrder(), 2));
+    if (getPacked() || getScales() || !isList(starts) ||
+        failed(verifyCompatibleDims({depth, cast<ShapedType>(starts.getType()).getDimSize(0)})))
+      return emitOpError("(contract_c10) has starts of type ")
+             << starts.getType() << " for a depth of " << depth
+             << ", expected one dimension of that size with elements of type index, and a rhs that is neither packed nor quantised";
+  }
   for (AffineMap map : {getLhsBatch(), getRhsBatch()})
     if (map.getNumDims() != 1 || map.getNumSymbols() != 0 || map.getNumResults() != 1)
       return emitOpError("(contract_c5) finds a batch entry by ")

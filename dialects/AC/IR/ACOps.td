@@ -41,7 +41,7 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     `(d0) -> (d0 floordiv 3)` for grouped heads.
 
     Every operand has rank 3, but a `packed` rhs: it has rank 4, `[batch, panels, k, lanes]`, column `n` of the matrix
-    standing at `[n floordiv lanes, k, n mod lanes]` and the lanes past the last column being zero.
+    standing at `[n floordiv lanes, k, n mod lanes]`. What the lanes past the last column hold does not matter.
 
     The region computes one element of the result from the finished sum and one element of each extra. Extra `i` is
     read at `extra_maps[i](b, m, n)`. It holds operations on scalars only, so that it can run on vectors. Products
@@ -60,21 +60,30 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     `[batch, panel, i, lane]` holds elements `8 * i` to `8 * i + 7` of a column, the first of them in its lowest bits, each
     less the smallest of them, which is `least`.
 
+    With `rhs_starts`, the matrices of the rhs overlap, as those of a convolution do: it is `[lines, pitch]`, lines being
+    one behind the other, and element `[k, n]` of matrix `i` stands `rhs_starts[k] + n` elements behind the start of line
+    `i`. All of them lie inside. The result may then have a fourth matrix dimension, the image: each image has as many
+    lines, and its matrices are counted from its first one.
+
     `lhs_order`, `rhs_order` and `out_order` tell operands whose dimensions stand in another order: dimension `i` of the
-    operand is dimension `order[i]` of the matrices (0 batch, 1 row, 2 column).
+    operand is dimension `order[i]` of the matrices (0 batch, 1 row, 2 column, 3 image).
 
     - (contract_c1) lhs, rhs and result have the same floating-point element type, but for a rhs with `scales`.
-    - (contract_c2) lhs and result have rank 3; rhs has rank 3, or 4 when packed.
-    - (contract_c3) there is one map from three dimensions for each extra, with as many results as it has dimensions.
+    - (contract_c2) lhs and result have rank 3; rhs has rank 3, or 4 when packed, or 2 with `rhs_starts`, where the result
+      has rank 4 if `out_order` has four dimensions.
+    - (contract_c3) there is one map from the result's dimensions for each extra, with as many results as it has dimensions.
     - (contract_c4) the region takes the sum and one element of each extra, and yields one element of the result.
     - (contract_c5) `lhs_batch` and `rhs_batch` take one dimension to one.
     - (contract_c6) `lhs_rows` and `out_rows` have one dimension and elements of type index; without them, lhs and result
       have the same number of rows.
-    - (contract_c7) an order is a permutation of 0, 1 and 2; columns of rhs and result stay last, and a packed rhs has none.
+    - (contract_c7) an order is a permutation of the operand's matrix dimensions; columns of rhs and result stay last, and a
+      rhs that is packed or has starts has none.
     - (contract_c8) `scales` and `block_size`, which is positive, come together; `zeros` and `offsets` only with them, in their
       shape. Scales and offsets have f16 or f32 elements and zeros i8, where the product is one of f32.
     - (contract_c9) a rhs with scales has i8 elements and no order, or i32 elements if there is `least`; then it is packed, its
       blocks are whole words unless there is only one, and `least` is -128 to 127.
+    - (contract_c10) `rhs_starts` has one dimension, the depth, and elements of type index; its rhs is neither packed nor
+      does it have scales.
 
     ```mlir
     %r = ac.contract ins(%a, %b : tensor<1x?x64xf32>, tensor<1x64x32xf32>) extras(%bias : tensor<32xf32>)
@@ -89,7 +98,7 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
   }];
   let arguments = (ins AnyType:$lhs, AnyType:$rhs, Optional<AnyType>:$scales, Optional<AnyType>:$zeros,
                        Optional<AnyType>:$offsets, Variadic<AnyType>:$extras, Optional<AnyType>:$lhs_rows,
-                       Optional<AnyType>:$out_rows, AnyType:$init,
+                       Optional<AnyType>:$out_rows, Optional<AnyType>:$rhs_starts, AnyType:$init,
                        AffineMapAttr:$lhs_batch, AffineMapAttr:$rhs_batch, AffineMapArrayAttr:$extra_maps,
                        OptionalAttr<DenseI64ArrayAttr>:$lhs_order, OptionalAttr<DenseI64ArrayAttr>:$rhs_order,
                        OptionalAttr<DenseI64ArrayAttr>:$out_order, OptionalAttr<I64Attr>:$block_size,
@@ -101,7 +110,8 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     (`scales` `(` $scales^ `:` type($scales) `)`)? (`zeros` `(` $zeros^ `:` type($zeros) `)`)?
     (`offsets` `(` $offsets^ `:` type($offsets) `)`)?
     `extras` `(` ($extras^ `:` type($extras))? `)` (`lhs_rows` `(` $lhs_rows^ `:` type($lhs_rows) `)`)?
-    (`out_rows` `(` $out_rows^ `:` type($out_rows) `)`)? (`accumulate` $accumulate^)? `outs` `(` $init `:` type($init) `)`
+    (`out_rows` `(` $out_rows^ `:` type($out_rows) `)`)?
+    (`rhs_starts` `(` $rhs_starts^ `:` type($rhs_starts) `)`)? (`accumulate` $accumulate^)? `outs` `(` $init `:` type($init) `)`
     attr-dict-with-keyword $epilogue (`->` type($results)^)?
   }];
   let hasVerifier = 1;
@@ -113,6 +123,9 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     /// Columns of a packed panel.
     int64_t getLanes();
     ::mlir::Block *getEpilogueBody() { return &getEpilogue().front(); }
+    /// Matrix dimensions of the result: 3, or 4 if there are images.
+    int64_t getNumMatrixDims() { return ::llvm::cast<::mlir::ShapedType>(getInit().getType()).getRank(); }
+    bool hasImages() { return getNumMatrixDims() == 4; }
     /// Whether what `outs` holds is part of the result.
     bool readsInit() { return getAccumulate() || getOutRows(); }
     /// Whether the rhs has to be scaled.

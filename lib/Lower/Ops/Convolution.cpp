@@ -6,10 +6,10 @@
 //===----------------------------------------------------------------------===//
 //
 // A convolution of any number of spatial dimensions is a matrix product, weights [group, O/g, I/g * taps] by columns
-// [N * g, I/g * taps, positions]. The columns are the input itself for kernels of one tap, and a strided copy of it
-// otherwise. Two shapes are better off without that product: with one input channel per group there is
-// nothing to contract over, and the taps are summed directly; with a single position the product is transposed, so that
-// the constant weights are the side that is packed while compiling.
+// [N * g, I/g * taps, positions]. The columns are the input itself for kernels of one tap; most others read them from
+// the image (see ConvolutionLines.cpp), and the rest makes a copy. Two shapes are better off without that product: with
+// one input channel per group there is nothing to contract over, and the taps are summed directly; with a single
+// position the product is transposed, so that the constant weights are the side that is packed while compiling.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"
@@ -40,10 +40,19 @@ static SmallVector<AffineExpr> dimExprs(Emitter &emit, unsigned first, unsigned 
   return exprs;
 }
 
+/// Taps of a channel from which on the image is padded before they are read.
+constexpr int64_t kFewestTapsOfLines = 16;
+
+static Value add(OpBuilder &b, Location loc, Value x, Value y) {
+  if (isa<FloatType>(x.getType()))
+    return arith::AddFOp::create(b, loc, x, y);
+  return arith::AddIOp::create(b, loc, x, y);
+}
+
 static Value multiplyAdd(OpBuilder &b, Location loc, Value x, Value y, Value sum) {
   if (isa<FloatType>(sum.getType()))
-    return arith::AddFOp::create(b, loc, sum, arith::MulFOp::create(b, loc, x, y));
-  return arith::AddIOp::create(b, loc, sum, arith::MulIOp::create(b, loc, x, y));
+    return add(b, loc, sum, arith::MulFOp::create(b, loc, x, y));
+  return add(b, loc, sum, arith::MulIOp::create(b, loc, x, y));
 }
 
 /// One input channel per group: result[n, c, m, position] = sum over taps of padded[n, c, source] * w[c, m, tap]. Few
@@ -100,6 +109,25 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
     maps.push_back(AffineMap::get(loops, 0, weight, context));
   }
   SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
+  // With many taps, rows in the padding and the ends of others take longer than a copy in which there are none.
+  Value lines;
+  if (window.rank() <= 2 && window.numTaps() >= kFewestTapsOfLines && (window.isPadded() || window.strides.back() > 1))
+    lines = layOutLines(emit, conv.x, window);
+  auto readTap = [&](OpBuilder &b, Location loc, ValueRange image, ValueRange position, int64_t tap) -> Value {
+    Dims taps = window.tapAt(emit, tap);
+    if (!lines)
+      return readWindow(emit, b, loc, conv.x, window, image, position, taps, zero);
+    auto constant = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, loc, value); };
+    auto move = [&](Value at, int64_t stride, int64_t offset) -> Value {
+      return affine::makeComposedAffineApply(b, loc, b.getAffineDimExpr(0) * stride + offset, {OpFoldResult(at)});
+    };
+    int64_t stride = window.strides.back(), column = *getConstantIntValue(taps.back()) * window.dilations.back();
+    Value row = constant(0);
+    if (window.rank() == 2)
+      row = move(position[0], window.strides[0], *getConstantIntValue(taps[0]) * window.dilations[0]);
+    Value at = move(position.back(), 1, column / stride);
+    return tensor::ExtractOp::create(b, loc, lines, ValueRange{image[0], row, image[1], constant(column % stride), at});
+  };
   Value sums = emit.generic(
       operands, maps, emit.empty(resultDims, element), emit.getMultiDimIdentityMap(loops), iterators,
       [&](OpBuilder &b, Location loc, ValueRange v) {
@@ -107,12 +135,16 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
         for (unsigned dim = 0; dim < loops; ++dim)
           at.push_back(linalg::IndexOp::create(b, loc, dim));
         ValueRange image = ValueRange(at).take_front(2), position = ValueRange(at).drop_front(lead);
-        Value sum = zero;
-        for (int64_t tap = 0, taps = window.numTaps(); tap < taps; ++tap)
-          sum = multiplyAdd(b, loc,
-                            readWindow(emit, b, loc, conv.x, window, image, position, window.tapAt(emit, tap), zero),
-                            v[tap], sum);
-        return sum;
+        // Many taps have a sum for each row, so that not every addition waits for the one before.
+        int64_t taps = window.numTaps(), row = taps < kFewestTapsOfLines ? taps : window.kernel.back();
+        Value total;
+        for (int64_t first = 0; first < taps; first += row) {
+          Value sum = zero;
+          for (int64_t tap = first; tap < first + row; ++tap)
+            sum = multiplyAdd(b, loc, readTap(b, loc, image, position, tap), v[tap], sum);
+          total = total ? add(b, loc, total, sum) : sum;
+        }
+        return total;
       });
   return emit.reshape(sums, conv.resultDims(emit));
 }
@@ -263,11 +295,16 @@ static Value convolveByRows(Emitter &emit, const ConvolutionShape &conv, OpFoldR
 static Value convolve(Emitter &emit, const ConvolutionShape &whole, Value bias) {
   ConvolutionShape conv = dropUnitAxes(emit, whole);
   bool depthwise = conv.group > 1 && Emitter::isOne(emit.dim(conv.w, 1));
-  if (!depthwise)
+  Value result;
+  if (depthwise) {
+    result = convolveDepthwise(emit, conv);
+  } else if (conv.group == 1 && hasLines(emit, conv.x, conv.window)) {
+    result = convolveLines(emit, conv.x, conv.w, conv.window);
+  } else {
     if (auto rows = getRowsAtOnce(emit, conv))
       return emit.reshape(convolveByRows(emit, conv, *rows, bias), whole.resultDims(emit));
-  Value result = depthwise ? convolveDepthwise(emit, conv)
-                           : multiplyColumns(emit, conv.w, imageToColumns(emit, conv), conv.group, conv.window.output);
+    result = multiplyColumns(emit, conv.w, imageToColumns(emit, conv), conv.group, conv.window.output);
+  }
   result = emit.reshape(result, whole.resultDims(emit));
   return bias ? addBias(emit, result, bias) : result;
 }

@@ -68,6 +68,17 @@ Value readWindow(Emitter &emit, OpBuilder &b, Location loc, Value tensor, const 
 /// order; the result is [N, O, positions...].
 Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group, ArrayRef<OpFoldResult> positions);
 
+/// Whether `convolveLines` does the convolution of `x` [N, C, positions...], and better than a product of columns.
+bool hasLines(Emitter &emit, Value x, const Window &window);
+
+/// The image [N, C, spatial...], padded, with what the last two dimensions of a tap meet standing together:
+/// lines[n, h, c, p, x] = padded[n, c, h, x * stride + p], with one h where there is one spatial dimension.
+Value layOutLines(Emitter &emit, Value x, const Window &window);
+
+/// The convolution of one group, `x` [N, C, spatial...] by `w` [O, C, taps...]: a product that reads its columns from
+/// the image. The result is [N, O, positions...].
+Value convolveLines(Emitter &emit, Value x, Value w, const Window &window);
+
 /// Adds one number per channel to [batch, channel, spatial...].
 Value addBias(Emitter &emit, Value sums, Value bias);
 

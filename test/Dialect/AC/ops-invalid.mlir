@@ -67,7 +67,7 @@ func.func @contract_c3_number(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %bia
 
 #same = affine_map<(d0) -> (d0)>
 func.func @contract_c3_rank(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %bias: tensor<4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
-  // expected-error @below {{(contract_c3) reads an extra of type 'tensor<4xf32>' by affine_map<(d0, d1, d2) -> (d1, d2)>, expected a map of three dimensions to its rank}}
+  // expected-error @below {{(contract_c3) reads an extra of type 'tensor<4xf32>' by affine_map<(d0, d1, d2) -> (d1, d2)>, expected a map of 3 dimensions to its rank}}
   %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras(%bias : tensor<4xf32>) outs(%init : tensor<1x2x4xf32>)
       attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [affine_map<(d0, d1, d2) -> (d1, d2)>]} {
   ^bb0(%sum: f32, %add: f32):
@@ -171,7 +171,7 @@ func.func @contract_c6_number(%a: tensor<1x9x3xf32>, %b: tensor<1x3x4xf32>, %ini
 
 #same = affine_map<(d0) -> (d0)>
 func.func @contract_c7(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
-  // expected-error @below {{(contract_c7) has an order that is not a permutation of 0, 1 and 2 with columns of rhs and result last}}
+  // expected-error @below {{(contract_c7) has an order that is not a permutation of matrix dimensions with columns of rhs and result last}}
   %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
       attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [], lhs_order = array<i64: 0, 1, 1>} {
   ^bb0(%sum: f32):
@@ -393,4 +393,30 @@ func.func @masked_rows_c3(%mask: tensor<?x1xf32>, %x: tensor<?x64xf32>, %y: tens
 func.func @yield_alone() {
   // expected-error @below {{expects parent op to be one of}}
   ac.yield
+}
+
+// -----
+
+func.func @contract_c10(%a: tensor<1x2x3xf32>, %b: tensor<5x7xf32>, %starts: tensor<4xindex>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c10) has starts of type 'tensor<4xindex>' for a depth of 3, expected one dimension of that size}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<5x7xf32>) extras() rhs_starts(%starts : tensor<4xindex>)
+      outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+func.func @contract_c2_images(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x1x4xf32>) -> tensor<1x2x1x4xf32> {
+  // expected-error @below {{(contract_c2) has operands of rank 3, 3 and 4, expected 3, 3 and 3}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x1x4xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [],
+                  out_order = array<i64: 3, 1, 0, 2>} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x1x4xf32>
+  return %r : tensor<1x2x1x4xf32>
 }

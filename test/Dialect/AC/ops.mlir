@@ -112,3 +112,18 @@ func.func @dequantized_product(%x: tensor<?x128xf32>, %w: tensor<64x128xi8>, %s:
   %y = ac.dequantized_product %x, %w scales(%s : tensor<64x4xf32>) block 32 : tensor<?x128xf32>, tensor<64x128xi8> -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }
+
+// Overlapping matrices: the columns of a convolution, whose lines are rows of the image.
+// CHECK-LABEL: func.func @starts(
+// CHECK: ac.contract ins(%{{.*}}, %{{.*}} : tensor<1x8x27xf32>, tensor<14x66xf32>) extras()
+// CHECK-SAME: rhs_starts(%{{.*}} : tensor<27xindex>) outs(%{{.*}} : tensor<2x8x5x20xf32>)
+func.func @starts(%a: tensor<1x8x27xf32>, %b: tensor<14x66xf32>, %starts: tensor<27xindex>,
+                  %init: tensor<2x8x5x20xf32>) -> tensor<2x8x5x20xf32> {
+  %r = ac.contract ins(%a, %b : tensor<1x8x27xf32>, tensor<14x66xf32>) extras() rhs_starts(%starts : tensor<27xindex>)
+      outs(%init : tensor<2x8x5x20xf32>)
+      attributes {lhs_batch = #shared, rhs_batch = #same, extra_maps = [], out_order = array<i64: 3, 1, 0, 2>} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<2x8x5x20xf32>
+  return %r : tensor<2x8x5x20xf32>
+}

@@ -17,6 +17,9 @@ PEERS = ("openvino", "iree")
 VENV = REPOSITORY / "build" / "bench-venv"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
+# Threads that spin on after a run would meet the next engine's turn: ONNX Runtime's do so for much longer than a pause.
+SETTINGS = {"stop_spinning": True}
+
 # The first that compiles is used. Without the last option some models end in an error about large vectors on the stack.
 IREE_OPTIONS = [
     "--iree-hal-target-device=local",
