@@ -86,7 +86,7 @@ private:
   }
   void emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value columnsLeft);
   void emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
-  /// A tile of exactly `left` rows, which are at most `most`; none for zero.
+  /// A tile of exactly the rows from `row` to `rowEnd`, which are at most `most`; none for zero.
   void emitRowsLeft(const Tile &tile, Value row, Value rowEnd, int64_t most);
   /// What a tile fetches from memory on its way. A panel takes as long to arrive as the work of some ten rows on it.
   enum class Fetch {
