@@ -118,9 +118,10 @@ def waiting():
         return None
 
 
-def compile_model(build, model, target):
+def compile_model(build, model, target, *flags, **environment):
     start = time.perf_counter()
-    done = subprocess.run([build / "bin" / "ac-compile", model, "-o", target], capture_output=True, text=True)
+    command = [build / "bin" / "ac-compile", model, "-o", target, *flags]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if "error" in line]
         raise RuntimeError(f"ac-compile: {errors[0][:200] if errors else f'ended with status {done.returncode}'}")

@@ -4,9 +4,10 @@
 #   Debian packages          build_tools/debian-packages.txt, through apt-get (sudo when not root)
 #   build/deps/venv          Python packages of build_tools/requirements.txt
 #   build/deps/onnx          the ONNX C++ library, built from its source distribution on PyPI
+#   build/deps/halide        Halide's C++ SDK, from its wheel on PyPI (build_tools/requirements-halide.txt)
 #
 # Downloads and the built library are kept in ~/.cache/accordion too where that can be written. Set ACCORDION_NO_APT=1
-# to leave the system's packages alone, ACCORDION_HALIDE=1 to add Halide.
+# to leave the system's packages alone, ACCORDION_NO_HALIDE=1 to leave out Halide.
 set -eu
 cd "$(dirname "$0")/.."
 tools=$PWD/build_tools
@@ -46,18 +47,30 @@ fi
 # ---------------------------------------------------------------- Python packages
 venv=$deps/venv
 requirements=$tools/requirements.txt
-[ -z "${ACCORDION_HALIDE:-}" ] || requirements="$requirements $tools/requirements-halide.txt"
-key=$( (python3 --version; cat $requirements) | sha256sum | cut -c1-16)
+key=$( (python3 --version; cat "$requirements") | sha256sum | cut -c1-16)
 if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/.key" 2>/dev/null)" != "$key" ]; then
   say "making a virtual environment in build/deps/venv"
   rm -rf "$venv"
   python3 -m venv "$venv"
-  for file in $requirements; do
-    # Of Halide only the C++ SDK is used, not what its Python side depends on.
-    case $file in *halide*) alone=--no-deps ;; *) alone= ;; esac
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check $alone -r "$file"
-  done
+  "$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$requirements"
   echo "$key" >"$venv/.key"
+fi
+
+# ---------------------------------------------------------------- Halide
+# The wheel is used as a C++ SDK: 66 MB to fetch, 168 MB unpacked. What it needs as a Python package is not wanted.
+halide=$deps/halide
+requirements=$tools/requirements-halide.txt
+key=$( (python3 --version; cat "$requirements") | sha256sum | cut -c1-16)
+if [ -z "${ACCORDION_NO_HALIDE:-}" ] && [ "$(cat "$halide/.key" 2>/dev/null)" != "$key" ]; then
+  say "installing Halide in build/deps/halide"
+  rm -rf "$halide"
+  if "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --only-binary :all: \
+    --target "$halide" -r "$requirements" >"$deps/halide.log" 2>&1; then
+    echo "$key" >"$halide/.key"
+  else
+    rm -rf "$halide"
+    say "Halide has no wheel for this machine (build/deps/halide.log); --kernels=halide will not be there"
+  fi
 fi
 
 # ---------------------------------------------------------------- the ONNX C++ library

@@ -16,6 +16,7 @@
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include <mutex>
@@ -200,18 +201,40 @@ llvm::Error mlir::ac::emitMachineCode(llvm::Module &module, const TargetInfo &ta
   return llvm::Error::success();
 }
 
-llvm::Error mlir::ac::linkSharedObject(StringRef objectPath, StringRef outputPath, const TargetInfo &target) {
+static llvm::Error link(ArrayRef<const char *> options, ArrayRef<std::string> objects, StringRef outputPath) {
   // lld keeps global state: one link at a time.
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
-  std::string object = objectPath.str(), output = outputPath.str();
-  std::vector<const char *> arguments = {"ld.lld",    "-shared",        "--hash-style=gnu", "-z",
-                                         "now",       "--gc-sections",  "-z",               "max-page-size=4096",
-                                         "-o",        output.c_str(),   object.c_str(),     "--threads=1"};
+  std::string output = outputPath.str();
+  std::vector<const char *> arguments = {"ld.lld", "--threads=1", "-o", output.c_str()};
+  arguments.insert(arguments.end(), options.begin(), options.end());
+  for (const std::string &object : objects)
+    arguments.push_back(object.c_str());
   std::string out, err;
   llvm::raw_string_ostream outStream(out), errStream(err);
   lld::Result result = lld::lldMain(arguments, outStream, errStream, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0)
     return llvm::createStringError("linking failed: " + err);
   return llvm::Error::success();
+}
+
+llvm::Error mlir::ac::linkSharedObject(ArrayRef<std::string> objects, StringRef outputPath) {
+  // Kernels are for the model alone.
+  std::string exports = outputPath.str() + ".exports", option = "--version-script=" + exports;
+  {
+    std::error_code code;
+    llvm::raw_fd_ostream os(exports, code);
+    if (code)
+      return llvm::createStringError(code, "cannot write '" + exports + "': " + code.message());
+    os << "{ global: ac_model_run; ac_model_description; local: *; };\n";
+  }
+  llvm::Error error =
+      link({"-shared", "--hash-style=gnu", "-z", "now", "--gc-sections", "-z", "max-page-size=4096", option.c_str()},
+           objects, outputPath);
+  llvm::sys::fs::remove(exports);
+  return error;
+}
+
+llvm::Error mlir::ac::linkObject(ArrayRef<std::string> objects, StringRef outputPath) {
+  return link({"-r"}, objects, outputPath);
 }

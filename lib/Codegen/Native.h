@@ -33,8 +33,10 @@ llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(ModuleOp module, S
 llvm::Error emitMachineCode(llvm::Module &module, const TargetInfo &target, int optLevel, bool assembly,
                             llvm::raw_pwrite_stream &os);
 
-/// Links one object into a shared object with the lld that is part of this program.
-llvm::Error linkSharedObject(StringRef objectPath, StringRef outputPath, const TargetInfo &target);
+/// Links a model's object and those of its kernels into a shared object with the lld that is part of this program.
+llvm::Error linkSharedObject(ArrayRef<std::string> objects, StringRef outputPath);
+/// The same into one object.
+llvm::Error linkObject(ArrayRef<std::string> objects, StringRef outputPath);
 
 /// The text of `ac_model_description` for a bound module (see ABI.h).
 std::string describeModel(ModuleOp module, const TargetInfo &target, uint64_t weightBytes, uint64_t weightHash);

@@ -8,6 +8,8 @@
 #include "Codegen/Native.h"
 #include "Compiler/Constructs.h"
 #include "Compiler/Header.h"
+#include "Compiler/KernelTuner.h"
+#include "Kernels/KernelDescription.h"
 #include "Lower/NodeLowering.h"
 #include "Support/NodeName.h"
 #include "Support/TargetInfo.h"
@@ -22,6 +24,7 @@
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
@@ -53,7 +56,8 @@ constexpr llvm::StringLiteral kStageAttribute = "ac.stage";
 class Compilation {
 public:
   Compilation(StringRef output, const CompileOptions &options)
-      : output(output), options(options), context(registry(), MLIRContext::Threading::DISABLED),
+      : output(output), options(options), kernels(generatorOf(options)),
+        context(registry(), MLIRContext::Threading::DISABLED),
         collector(&context, [this](Diagnostic &diagnostic) { return collect(diagnostic); }) {
     context.loadAllAvailableDialects();
   }
@@ -66,6 +70,12 @@ private:
     registerDialects(registry);
     return registry;
   }
+  static std::string generatorOf(const CompileOptions &options) {
+    if (!options.halideGenerator.empty())
+      return options.halideGenerator;
+    return (llvm::sys::path::parent_path(options.launcher) + "/ac-halide-generate").str();
+  }
+  llvm::Error chooseKernels(ModuleOp module);
   LogicalResult collect(Diagnostic &diagnostic);
   llvm::Error failure(StringRef what);
   llvm::Error runStage(ModuleOp module, const StageInfo &stage);
@@ -78,6 +88,7 @@ private:
 
   std::string output;
   const CompileOptions &options;
+  KernelCache kernels;
   MLIRContext context;
   std::vector<std::string> errors;
   ScopedDiagnosticHandler collector;
@@ -146,6 +157,27 @@ llvm::Error Compilation::runStage(ModuleOp module, const StageInfo &stage) {
   return llvm::Error::success();
 }
 
+/// Says on the module in front of the kernels stage who makes its kernels.
+llvm::Error Compilation::chooseKernels(ModuleOp module) {
+  if (options.kernels == KernelGenerator::MLIR)
+    return llvm::Error::success();
+  bool isServed = llvm::Triple(target.triple).getArch() == llvm::Triple::x86_64,
+       isAsked = options.tune || options.kernels == KernelGenerator::Halide;
+  if (!isServed)
+    return isAsked ? llvm::createStringError("Halide makes kernels for x86-64 only, not for '" + target.cpu + "'")
+                   : llvm::Error::success();
+  if (llvm::Error error = kernels.check()) {
+    if (isAsked)
+      return error;
+    llvm::consumeError(std::move(error)); // what was measured before is of no use
+    return llvm::Error::success();
+  }
+  if (options.kernels == KernelGenerator::Auto)
+    return chooseGenerators(module, target, kernels, options.tune);
+  module->setAttr(kGeneratorAttribute, StringAttr::get(&context, "halide"));
+  return llvm::Error::success();
+}
+
 llvm::Error
 Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const ImportOptions &)> import) {
   auto machine = TargetInfo::get(options.march);
@@ -192,6 +224,9 @@ Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const I
       }
     } else if ((stage.stage != Stage::Optimize || options.foldConstants) &&
                (stage.stage != Stage::Raise || options.raise)) {
+      if (stage.stage == Stage::Kernels)
+        if (llvm::Error error = chooseKernels(*module))
+          return error;
       if (llvm::Error error = runStage(*module, stage))
         return error;
     }
@@ -261,28 +296,30 @@ llvm::Error Compilation::emit(ModuleOp module) {
   // The blobs have been written: what made them may go.
   if (options.output == OutputKind::LLVMIR)
     return writeText([&](llvm::raw_pwrite_stream &os) { (*llvmModule)->print(os, nullptr); });
-  begin("machine code", 0.85);
   bool assembly = options.output == OutputKind::Assembly;
+  // Of kernels from elsewhere, text has the calls alone.
+  std::string object = temporary.file("model.o");
+  SmallVector<std::string> objects{object};
+  if (!assembly && module->hasAttr(kKernelsAttribute)) {
+    begin("kernels of Halide", 0.83);
+    auto made = getKernelObjects(module, kernels, temporary);
+    if (!made)
+      return made.takeError();
+    llvm::append_range(objects, *made);
+    end();
+  }
+  begin("machine code", 0.85);
   llvm::Error codegenError = llvm::Error::success();
   auto generate = [&](llvm::raw_pwrite_stream &os) {
     codegenError = emitMachineCode(**llvmModule, target, options.optLevel, assembly, os);
   };
   llvm::consumeError(std::move(codegenError));
   codegenError = llvm::Error::success();
-  if (assembly || options.output == OutputKind::Object) {
+  if (assembly) {
     if (llvm::Error error = writeText(generate))
       return llvm::joinErrors(std::move(error), std::move(codegenError));
-    if (codegenError || assembly)
-      return codegenError;
-    // An object cannot carry the weights: they stand beside it.
-    if (weightBytes) {
-      std::string beside = options.weightsFile.empty() ? output + ".weights" : options.weightsFile;
-      if (std::error_code code = llvm::sys::fs::copy_file(weights, beside))
-        return llvm::createStringError(code, "cannot write '" + beside + "': " + code.message());
-    }
-    return writeHeader(output, module);
+    return codegenError;
   }
-  std::string object = temporary.file("model.o"), shared = temporary.file("model.so");
   {
     std::error_code code;
     llvm::raw_fd_ostream os(object, code);
@@ -293,8 +330,29 @@ llvm::Error Compilation::emit(ModuleOp module) {
   if (codegenError)
     return codegenError;
   end();
+  if (options.output == OutputKind::Object) {
+    std::string linked = object;
+    if (objects.size() > 1) {
+      linked = temporary.file("linked.o");
+      if (llvm::Error error = linkObject(objects, linked))
+        return error;
+    }
+    auto content = llvm::MemoryBuffer::getFile(linked);
+    if (!content)
+      return llvm::createStringError("cannot read '" + linked + "': " + content.getError().message());
+    if (llvm::Error error = writeText([&](llvm::raw_pwrite_stream &os) { os << (*content)->getBuffer(); }))
+      return error;
+    // An object cannot carry the weights: they stand beside it.
+    if (weightBytes) {
+      std::string beside = options.weightsFile.empty() ? output + ".weights" : options.weightsFile;
+      if (std::error_code code = llvm::sys::fs::copy_file(weights, beside))
+        return llvm::createStringError(code, "cannot write '" + beside + "': " + code.message());
+    }
+    return writeHeader(output, module);
+  }
+  std::string shared = temporary.file("model.so");
   begin("link", 0.97);
-  if (llvm::Error error = linkSharedObject(object, shared, target))
+  if (llvm::Error error = linkSharedObject(objects, shared))
     return error;
   accordion::ArtefactParts parts;
   parts.sharedObject = shared;
@@ -330,6 +388,7 @@ llvm::Error Compilation::writeReport() {
                                                            {"bytes", static_cast<int64_t>(size)},
                                                            {"weight_bytes", static_cast<int64_t>(weightBytes)},
                                                            {"target", target.cpu},
+                                                           {"kernels", llvm::json::Object{{"found", kernels.numFound}, {"made", kernels.numMade}}},
                                                            {"regions", std::move(regions)},
                                                            {"constructs", std::move(constructs)},
                                                            {"scalar_loops", std::move(loops)},

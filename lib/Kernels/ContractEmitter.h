@@ -85,6 +85,8 @@ private:
     return dimOf(result, op.getOutOrder(), 1);
   }
   void emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value columnsLeft);
+  /// The same by a function from elsewhere (CallPanel.cpp).
+  void callPanel(const Tile &tile, Value rowBegin, Value rowEnd, Value columnsLeft);
   void emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
   /// A tile of exactly the rows from `row` to `rowEnd`, which are at most `most`; none for zero.
   void emitRowsLeft(const Tile &tile, Value row, Value rowEnd, int64_t most);
@@ -134,6 +136,7 @@ private:
   Type element;
   unsigned lanes, vectors, rows;
   bool hasMasks, hasTables;
+  std::string entry; // of the function that computes a panel; empty: we do
   VectorType vectorType, maskType;
   Value lhs, rhs, result;
   Value lhsRows, outRows; // places of rows, or null

@@ -82,7 +82,10 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
     tile.fetched = arith::SelectOp::create(b, isLast, next, addressOfPanel(b, rhs, tile.rhsBatch, following));
   }
   Value columnsLeft = arith::SubIOp::create(b, numColumns, tile.column);
-  emitPanel(tile, rowBegin, rowEnd, columnsLeft);
+  if (entry.empty())
+    emitPanel(tile, rowBegin, rowEnd, columnsLeft);
+  else
+    callPanel(tile, rowBegin, rowEnd, columnsLeft);
 }
 
 ContractEmitter::Remainder ContractEmitter::remainder() {

@@ -22,6 +22,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/ContractEmitter.h"
+#include "Kernels/HalideCall.h"
+#include "Kernels/KernelDescription.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 namespace mlir::ac {
@@ -80,7 +82,7 @@ std::string ContractEmitter::fingerprint(ValueRange operands) {
   llvm::raw_string_ostream os(text);
   for (Type type : operands.getTypes())
     os << type << ";";
-  os << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked()) << bool(op.getAccumulate())
+  os << entry << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked()) << bool(op.getAccumulate())
      << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getRhsStarts()) << bool(op.getZeros())
      << bool(op.getOffsets());
   os << op.getBlockSize().value_or(0) << ";" << op.getLeast().value_or(0) << ";";
@@ -119,6 +121,11 @@ Value ContractEmitter::addressOfPanel(ImplicitLocOpBuilder &b, Value rhs, Value 
 }
 
 void ContractEmitter::emit(Kernels &kernels, Value next) {
+  if (op->hasAttr(kKernelAttribute))
+    if (std::optional<std::string> description = describeKernel(op, TargetInfo::of(op->getParentOfType<ModuleOp>()))) {
+      entry = kernelEntry(*description);
+      addKernel(op->getParentOfType<ModuleOp>(), *description);
+    }
   lhs = makeDynamic(op.getLhs(), 0);
   rhs = op.getPacked() ? makeDynamic(op.getRhs(), 1) : makeDynamic(withUnitStride(op.getRhs()), 0);
   result = makeDynamic(op.getInit(), 0);

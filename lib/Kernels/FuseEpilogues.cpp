@@ -11,7 +11,7 @@
 // in the epilogue if, for each group of final dimensions, it has all of them or none of them.
 //
 //===----------------------------------------------------------------------===//
-#include "Kernels/Passes.h"
+#include "Kernels/KernelDescription.h"
 
 namespace mlir::ac {
 #define GEN_PASS_DEF_FUSEEPILOGUES
@@ -147,6 +147,8 @@ std::optional<ExtraAccess> planExtra(View &view, AffineMap map, RankedTensorType
   return access;
 }
 
+} // namespace
+
 bool isElementwise(linalg::GenericOp op) {
   if (op.getNumResults() != 1 || op.getNumParallelLoops() != op.getNumLoops() || op.hasIndexSemantics() ||
       !op.getIndexingMapsArray().back().isIdentity())
@@ -158,6 +160,8 @@ bool isElementwise(linalg::GenericOp op) {
            (isa<arith::ConstantOp>(inner) || OpTrait::hasElementwiseMappableTraits(&inner));
   });
 }
+
+namespace {
 
 LogicalResult fuse(linalg::GenericOp op, IRRewriter &rewriter) {
   if (!isElementwise(op))
@@ -254,7 +258,8 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
     SmallVector<linalg::GenericOp> ops;
     getOperation().walk([&](linalg::GenericOp op) { ops.push_back(op); });
     for (linalg::GenericOp op : ops)
-      (void)fuse(op, rewriter);
+      if (failed(fuse(op, rewriter)))
+        (void)fuseIntoDepthwise(op, rewriter);
   }
 };
 

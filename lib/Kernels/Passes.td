@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// On tensors, run by the kernels stage: fold-transposes to pack-columns. On buffers: fuse-rows, run by the bufferize stage,
-// and emit-contractions, emit-row-moves and emit-loops, run by the codegen stage.
+// On tensors, run by the kernels stage: fold-transposes to select-kernels. On buffers: fuse-rows, run by the bufferize stage,
+// and call-kernels to emit-loops, run by the codegen stage.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KERNELS_PASSES
@@ -39,6 +39,7 @@ def FuseEpilogues : Pass<"ac-fuse-epilogues", "::mlir::ModuleOp"> {
     An all-parallel `linalg.generic` that is the only user of an `ac.contract`, directly or through reshapes that keep
     the matrix dimensions apart, becomes part of the contraction's region: bias, activation and residual then run on
     accumulators in registers. The other operands must be addressable by batch, row and column; others are left alone.
+    The same for an `ac.depthwise`, as far as a kernel from elsewhere can compute it.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::tensor::TensorDialect"];
 }
@@ -100,13 +101,36 @@ def FuseRows : Pass<"ac-fuse-rows", "::mlir::func::FuncOp"> {
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
 
+def SelectKernels : Pass<"ac-select-kernels", "::mlir::ModuleOp"> {
+  let summary = "Choose what is computed by kernels of another generator";
+  let description = [{
+    Where the module's `ac.generator` says so, an `ac.depthwise` stays and what it holds as `instead` goes, and an
+    `ac.contract` with packed weights is marked with `ac.kernel`. `ac.generator` is "halide", for all that Halide can
+    compute, or a dictionary of the work for which it is the faster one (`ac-compile --kernels`). Without it, and for what
+    a description of a kernel cannot say, MLIR is left to make the kernels, and `ac.depthwise` becomes `instead`.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect"];
+}
+
+def CallKernels : Pass<"ac-call-kernels", "::mlir::ModuleOp"> {
+  let summary = "Call kernels from elsewhere for depthwise convolutions on buffers";
+  let description = [{
+    Each `ac.depthwise` on buffers becomes an `ac.parallel` over planes that calls a function which `ac.kernels` of the
+    module describes. The driver links what that function is. (`ac-emit-contractions` does so for products.) Leaves
+    convolutions on tensors alone.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
+                           "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect"];
+}
+
 def EmitContractions : Pass<"ac-emit-contractions", "::mlir::ModuleOp"> {
   let summary = "Emit register-blocked microkernels for matrix products on buffers";
   let description = [{
     Each `ac.contract` on buffers becomes an `ac.parallel` over panels of columns and chunks of rows that calls a kernel:
     tiles of accumulators in registers, rows left over by tiles of exactly their number, the epilogue before the store.
     Small integers with scales become numbers in registers, or once for all rows of a task if it has many.
-    Kernels work on sizes known at run time, so products with equal types, maps and epilogues share one. Leaves
+    Kernels work on sizes known at run time, so products with equal types, maps and epilogues share one. Where `ac.kernel`
+    says so, the tiles are computed by a function from elsewhere, which `ac.kernels` of the module describes. Leaves
     contractions on tensors alone.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",

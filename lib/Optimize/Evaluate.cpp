@@ -5,16 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Optimize/Evaluate.h"
-#include "Codegen/Native.h"
-#include "Support/TargetInfo.h"
-#include "Support/TemporaryFolder.h"
+#include "Codegen/BuildModel.h"
 #include "Support/Weights.h"
 #include "ac/Pipelines/Pipelines.h"
-#include "ac/Runtime/Artefact.h"
 #include "ac/Runtime/Runtime.h"
 #include "mlir/Pass/PassManager.h"
-#include "llvm/IR/LLVMContext.h"
-#include "llvm/IR/Module.h"
 
 using namespace mlir;
 using namespace mlir::ac;
@@ -22,8 +17,8 @@ using namespace mlir::ac;
 /// Constants are computed once: compiling them hard would take longer than running them.
 static constexpr int kOptLevel = 1;
 
-/// Builds the shared object of `module` in `folder`.
-static llvm::Error build(ModuleOp module, const TemporaryFolder &folder) {
+/// Builds the shared object of `module` in `folder`; returns its path.
+static llvm::Expected<std::string> build(ModuleOp module, const TemporaryFolder &folder) {
   auto target = TargetInfo::get("native");
   if (!target)
     return target.takeError();
@@ -35,30 +30,7 @@ static llvm::Error build(ModuleOp module, const TemporaryFolder &folder) {
   buildCodegenPipeline(pm);
   if (failed(pm.run(module)))
     return llvm::createStringError("constants cannot be lowered");
-  uint64_t bytes = 0, hash = 0;
-  std::string weights = folder.file("weights"), object = folder.file("constants.o"), linked = folder.file("linked.so");
-  if (llvm::Error error = writeWeights(module, weights, bytes, hash))
-    return error;
-  llvm::LLVMContext context;
-  auto translated = translateToLLVM(module, describeModel(module, *target, bytes, hash), *target, kOptLevel, context);
-  if (!translated)
-    return translated.takeError();
-  {
-    std::error_code code;
-    llvm::raw_fd_ostream os(object, code);
-    if (code)
-      return llvm::createStringError(code, code.message());
-    if (llvm::Error error = emitMachineCode(**translated, *target, kOptLevel, /*assembly=*/false, os))
-      return error;
-  }
-  if (llvm::Error error = linkSharedObject(object, linked, *target))
-    return error;
-  accordion::ArtefactParts parts;
-  parts.sharedObject = linked;
-  parts.weights = bytes ? weights : "";
-  if (std::string error = accordion::writeArtefact(folder.file("constants.so"), parts); !error.empty())
-    return llvm::createStringError(error);
-  return llvm::Error::success();
+  return buildModel(module, *target, kOptLevel, {}, folder, "constants.so");
 }
 
 static ElementsAttr toConstant(const AcTensor &tensor, Type element) {
@@ -75,12 +47,13 @@ llvm::Expected<SmallVector<ElementsAttr>> mlir::ac::evaluate(ModuleOp module, Ar
   TemporaryFolder folder;
   if (llvm::Error error = folder.create())
     return std::move(error);
-  if (llvm::Error error = build(module, folder))
-    return std::move(error);
+  auto path = build(module, folder);
+  if (!path)
+    return path.takeError();
   AcModel *model = nullptr;
   AcRun *run = nullptr;
   SmallVector<ElementsAttr> results;
-  AcStatus status = ac_model_open(folder.file("constants.so").c_str(), nullptr, 1, &model);
+  AcStatus status = ac_model_open(path->c_str(), nullptr, 1, &model);
   if (status == AC_OK)
     status = ac_run_create(model, &run);
   if (status == AC_OK)

@@ -63,6 +63,8 @@ void mlir::ac::buildLowerPipeline(OpPassManager &pm) {
 
 void mlir::ac::buildKernelsPipeline(OpPassManager &pm) {
   pm.addPass(createFoldTransposes());
+  // Convolutions, before elementwise fusion takes their loops; again below for products, once weights are packed.
+  pm.addPass(createSelectKernels());
   // What a loop's body computes from constants and captures alone is computed once, before it.
   pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(createLinalgGeneralizeNamedOpsPass());
@@ -75,6 +77,7 @@ void mlir::ac::buildKernelsPipeline(OpPassManager &pm) {
   pm.addPass(createFlushDenormals());
   pm.addPass(createPrepackWeights());
   pm.addPass(createPackColumns());
+  pm.addPass(createSelectKernels());
   addCleanup(pm);
 }
 
@@ -104,6 +107,7 @@ void mlir::ac::buildBufferizePipeline(OpPassManager &pm) {
 void mlir::ac::buildCodegenPipeline(OpPassManager &pm) {
   // Contractions may need copies of their operands, whose memory is then the arena's.
   pm.addPass(createEmitContractions());
+  pm.addPass(createCallKernels());
   pm.addPass(createBindABI());
   pm.addPass(createEmitRowMoves());
   pm.addPass(createEmitLoops());

@@ -34,6 +34,8 @@ def compile(  # noqa: A001
     report=None,
     optimization: int = 3,
     fold_constants: bool = True,
+    kernels: str = "mlir",
+    tune: bool = False,
 ) -> Session:
     """Compiles a model and opens the result.
 
@@ -47,9 +49,15 @@ def compile(  # noqa: A001
     report          JSON file for times and sizes
     optimization    0 to 3
     fold_constants  whether what is constant is computed now
+    kernels         who makes kernels: mlir, halide (where this build has it), or auto, what was found to be faster
+    tune            measure the kernels of both on this machine now, and remember them; implies `auto`
 
     Raises `accordion.Error` with all reasons, one a line. Returns None if `output` is nothing that can be run here.
     """
+    if kernels not in ("mlir", "halide", "auto"):
+        raise ValueError(f"kernels={kernels!r}, expected 'mlir', 'halide' or 'auto'")
+    if tune and kernels == "halide":
+        raise ValueError("tune chooses kernels itself; leave kernels='halide' out")
     options = dict(
         march=march,
         dims=dims or {},
@@ -59,6 +67,8 @@ def compile(  # noqa: A001
         opt_level=optimization,
         fold_constants=fold_constants,
         launcher=_launcher(),
+        kernels=kernels,
+        tune=tune,
     )
     with tempfile.TemporaryDirectory(prefix="accordion-") as folder:
         target = os.fspath(output) if output is not None else os.path.join(folder, "model.so")

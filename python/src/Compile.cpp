@@ -23,7 +23,7 @@ static void compile(const std::optional<std::string> &path, const std::optional<
                     const std::string &baseDir, const std::string &output, const std::string &march,
                     const std::map<std::string, int64_t> &dims, const std::string &weightsFile,
                     const std::string &saveTemps, const std::string &reportFile, int optLevel, bool foldConstants,
-                    const std::string &launcher) {
+                    const std::string &launcher, const std::string &kernels, bool tune) {
   mlir::ac::CompileOptions options;
   options.output = mlir::ac::outputKindOf(output);
   options.march = march;
@@ -34,6 +34,10 @@ static void compile(const std::optional<std::string> &path, const std::optional<
   options.optLevel = optLevel;
   options.foldConstants = foldConstants;
   options.launcher = launcher;
+  options.kernels = kernels == "halide"         ? mlir::ac::KernelGenerator::Halide
+                    : kernels == "auto" || tune ? mlir::ac::KernelGenerator::Auto
+                                                : mlir::ac::KernelGenerator::MLIR;
+  options.tune = tune;
 
   static std::mutex mutex;
   llvm::StringRef data = bytes ? llvm::StringRef(bytes->c_str(), bytes->size()) : llvm::StringRef();
@@ -59,5 +63,6 @@ NB_MODULE(_compiler, module) {
   module.doc() = "Compiles models; use `accordion.compile`.";
   module.def("compile", &compile, nb::arg("path").none(), nb::arg("bytes").none(), nb::arg("base_dir"),
              nb::arg("output"), nb::arg("march"), nb::arg("dims"), nb::arg("weights_file"), nb::arg("save_temps"),
-             nb::arg("report_file"), nb::arg("opt_level"), nb::arg("fold_constants"), nb::arg("launcher"));
+             nb::arg("report_file"), nb::arg("opt_level"), nb::arg("fold_constants"), nb::arg("launcher"),
+             nb::arg("kernels"), nb::arg("tune"));
 }

@@ -3,6 +3,7 @@
 
 // CHECK:builtin.module(
 // CHECK-NEXT:  ac-fold-transposes,
+// CHECK-NEXT:  ac-select-kernels,
 // CHECK-NEXT:  loop-invariant-code-motion,
 // CHECK-NEXT:  linalg-generalize-named-ops,
 // CHECK-NEXT:  ac-fuse-elementwise,
@@ -13,6 +14,7 @@
 // CHECK-NEXT:  ac-flush-denormals,
 // CHECK-NEXT:  ac-prepack-weights,
 // CHECK-NEXT:  ac-pack-columns,
+// CHECK-NEXT:  ac-select-kernels,
 // CHECK-NEXT:  canonicalize{  max-iterations=10 max-num-rewrites=-1 region-simplify=normal test-convergence=false top-down=true},
 // CHECK-NEXT:  cse
 // CHECK-NEXT:)

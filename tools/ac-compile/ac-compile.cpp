@@ -46,8 +46,17 @@ struct Options {
                         cl::cat(category)};
   cl::opt<bool> noFold{"no-fold-constants", cl::desc("Does not compute constants while compiling"),
                             cl::cat(category)};
+  cl::opt<std::string> kernels{
+      "kernels", cl::desc("Who makes kernels: mlir (default), halide, or auto (what --tune found to be faster)"),
+      cl::init("mlir"), cl::value_desc("generator"), cl::cat(category)};
+  cl::opt<bool> tune{
+      "tune",
+      cl::desc("Measures the kernels of both generators on this machine, and remembers them; implies --kernels=auto"),
+      cl::cat(category)};
   cl::opt<std::string> launcher{"launcher", cl::desc("Program that executables are built from"),
                                      cl::value_desc("file"), cl::cat(category)};
+  cl::opt<std::string> halideGenerator{"halide-generator", cl::desc("Program that makes Halide's kernels"),
+                                       cl::value_desc("file"), cl::cat(category)};
   cl::extrahelp examples{"\nEXAMPLES:\n"
                               "  ac-compile model.onnx -o model            an executable; try ./model --help\n"
                               "  ac-compile model.onnx -o model.so         a shared object and model.h\n"
@@ -92,6 +101,17 @@ int main(int argc, char **argv) {
       return fail("--dim=" + dim + " is not of the form NAME=N with N >= 0");
     options.dims[name.str()] = value;
   }
+  std::map<std::string, KernelGenerator> generators = {
+      {"mlir", KernelGenerator::MLIR}, {"halide", KernelGenerator::Halide}, {"auto", KernelGenerator::Auto}};
+  auto generator = generators.find(flags.kernels);
+  if (generator == generators.end())
+    return fail("unknown generator of kernels '" + flags.kernels + "', expected mlir, halide or auto");
+  options.kernels = generator->second;
+  options.tune = flags.tune;
+  if (flags.tune && flags.kernels.getNumOccurrences() && options.kernels != KernelGenerator::Auto)
+    return fail("--tune chooses kernels itself; leave --kernels=" + flags.kernels + " out");
+  if (flags.tune)
+    options.kernels = KernelGenerator::Auto;
   options.march = flags.march;
   options.weightsFile = flags.weights;
   options.stopAfter = flags.stopAfter;
@@ -103,6 +123,9 @@ int main(int argc, char **argv) {
   options.raise = !flags.noRaise;
   std::string self = llvm::sys::fs::getMainExecutable(argv[0], reinterpret_cast<void *>(&main));
   options.launcher = flags.launcher.empty() ? (llvm::sys::path::parent_path(self) + "/ac-launcher").str() : flags.launcher;
+  options.halideGenerator = flags.halideGenerator.empty()
+                                ? (llvm::sys::path::parent_path(self) + "/ac-halide-generate").str()
+                                : flags.halideGenerator;
   std::string input = flags.input;
   bool stdoutOutput = output == "-";
   cl::ResetCommandLineParser(); // lld registers options of these names when it runs

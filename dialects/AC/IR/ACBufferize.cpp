@@ -16,6 +16,7 @@ namespace {
 template <typename Op>
 struct DestinationInterface : public DstBufferizableOpInterfaceExternalModel<DestinationInterface<Op>, Op> {
   static bool readsInit(ac::ContractOp op) { return op.readsInit(); }
+  static bool readsInit(ac::DepthwiseOp) { return false; }
   static bool readsInit(ac::GatherRowsOp) { return false; }
   static bool readsInit(ac::ScatterRowsOp) { return true; }
 
@@ -51,6 +52,7 @@ struct DestinationInterface : public DstBufferizableOpInterfaceExternalModel<Des
 void ac::registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, ac::ACDialect *) {
     ac::ContractOp::attachInterface<DestinationInterface<ac::ContractOp>>(*context);
+    ac::DepthwiseOp::attachInterface<DestinationInterface<ac::DepthwiseOp>>(*context);
     ac::GatherRowsOp::attachInterface<DestinationInterface<ac::GatherRowsOp>>(*context);
     ac::ScatterRowsOp::attachInterface<DestinationInterface<ac::ScatterRowsOp>>(*context);
   });

@@ -171,27 +171,30 @@ int64_t ContractOp::dimOf(std::optional<ArrayRef<int64_t>> order, int64_t matrix
   return order ? llvm::find(*order, matrixDim) - order->begin() : matrixDim;
 }
 
-LogicalResult ContractOp::verifyRegions() {
-  Block *body = getEpilogueBody();
-  if (body->getNumArguments() != getExtras().size() + 1)
-    return emitOpError("(contract_c4) has an epilogue of ")
-           << body->getNumArguments() << " arguments, expected " << getExtras().size() + 1
-           << ": the sum and one element of each extra";
-  SmallVector<Type> expected{getElementType()};
-  for (Value extra : getExtras())
+/// An epilogue takes the sum and one element of each extra, and yields one element of the result.
+static LogicalResult verifyEpilogue(Operation *op, StringRef label, Block *body, ValueRange extras, Type element) {
+  if (body->getNumArguments() != extras.size() + 1)
+    return op->emitOpError("(") << label << ") has an epilogue of " << body->getNumArguments()
+                                << " arguments, expected " << extras.size() + 1
+                                << ": the sum and one element of each extra";
+  SmallVector<Type> expected{element};
+  for (Value extra : extras)
     expected.push_back(getElementTypeOrSelf(extra.getType()));
   for (auto [argument, type] : llvm::zip_equal(body->getArguments(), expected))
     if (argument.getType() != type)
-      return emitOpError("(contract_c4) has an epilogue whose argument ")
-             << argument.getArgNumber() << " is " << argument.getType() << ", expected " << type;
+      return op->emitOpError("(") << label << ") has an epilogue whose argument " << argument.getArgNumber() << " is "
+                                  << argument.getType() << ", expected " << type;
   auto yield = dyn_cast<YieldOp>(body->getTerminator());
-  if (!yield || yield->getNumOperands() != 1 || yield->getOperand(0).getType() != getElementType()) {
-    InFlightDiagnostic error = emitOpError("(contract_c4) has an epilogue that does not yield one ");
-    error << getElementType();
+  if (!yield || yield->getNumOperands() != 1 || yield->getOperand(0).getType() != element) {
+    InFlightDiagnostic error = op->emitOpError("(") << label << ") has an epilogue that does not yield one " << element;
     error.attachNote(body->getTerminator()->getLoc()) << "it ends here";
     return error;
   }
   return success();
+}
+
+LogicalResult ContractOp::verifyRegions() {
+  return verifyEpilogue(*this, "contract_c4", getEpilogueBody(), getExtras(), getElementType());
 }
 
 /// Operands in memory are read, but for the destination, which is written and, where `readsInit`, read too.
@@ -236,6 +239,52 @@ LogicalResult DequantizedProductOp::verify() {
     return emitOpError("(dequantized_product_c2) has scales, zeros or offsets that do not fit ")
            << weights << " in blocks of " << block;
   return success();
+}
+
+//===----------------------------------------------------------------------===//
+// DepthwiseOp
+//===----------------------------------------------------------------------===//
+
+Type DepthwiseOp::getElementType() { return cast<ShapedType>(getInit().getType()).getElementType(); }
+
+LogicalResult DepthwiseOp::verify() {
+  auto input = dyn_cast<ShapedType>(getInput().getType()), weights = dyn_cast<ShapedType>(getWeights().getType()),
+       init = dyn_cast<ShapedType>(getInit().getType());
+  for (ArrayRef<int64_t> sizes : {getKernel(), getStrides(), getDilations(), getLow()})
+    if (sizes.size() != 2 || llvm::any_of(sizes, [](int64_t size) { return size < 0; }) ||
+        (sizes.data() != getLow().data() && llvm::is_contained(sizes, 0)))
+      return emitOpError("(depthwise_c2) has a window with an entry that is not one of two positive numbers");
+  auto has = [](ShapedType type, int64_t rank) { return type && type.hasRank() && type.getRank() == rank; };
+  if (!has(input, 4) || !has(weights, 2) || !has(init, 4) || weights.getDimSize(1) != getKernel()[0] * getKernel()[1] ||
+      !isa<FloatType>(init.getElementType()) || input.getElementType() != init.getElementType() ||
+      weights.getElementType() != init.getElementType())
+    return emitOpError("(depthwise_c1) has operands ")
+           << getInput().getType() << ", " << getWeights().getType() << " and " << getInit().getType()
+           << ", expected ranks 4, 2 and 4, a column of weights for each tap and one floating-point element type";
+  if (getExtraMaps().size() != getExtras().size())
+    return emitOpError("(depthwise_c3) has ")
+           << getExtraMaps().size() << " maps for " << getExtras().size() << " extras";
+  if (getInstead() && (!getExtras().empty() || !isa<TensorType>(getInit().getType()) ||
+                       getInstead().getType() != getInit().getType()))
+    return emitOpError("(depthwise_c5) has ") << getExtras().size() << " extras and " << getInstead().getType()
+                                              << " instead of " << getInit().getType()
+                                              << ", expected none and a tensor of the same type";
+  for (auto [map, extra] : llvm::zip_equal(getExtraMaps().getAsValueRange<AffineMapAttr>(), getExtras())) {
+    auto type = dyn_cast<ShapedType>(extra.getType());
+    if (!type || map.getNumDims() != 4 || map.getNumResults() != type.getRank())
+      return emitOpError("(depthwise_c3) reads an extra of type ")
+             << extra.getType() << " by " << AffineMapAttr::get(map)
+             << ", expected a map of four dimensions to its rank";
+  }
+  return success();
+}
+
+LogicalResult DepthwiseOp::verifyRegions() {
+  return verifyEpilogue(*this, "depthwise_c4", getEpilogueBody(), getExtras(), getElementType());
+}
+
+void DepthwiseOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  addEffects(*this, /*readsInit=*/false, effects);
 }
 
 //===----------------------------------------------------------------------===//

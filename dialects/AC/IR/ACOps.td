@@ -24,7 +24,7 @@ def AC_Dialect : Dialect {
 
 class AC_Op<string mnemonic, list<Trait> traits = []> : Op<AC_Dialect, mnemonic, traits>;
 
-def AC_YieldOp : AC_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["ContractOp", "ExitOp", "HaltingLoopOp", "LearnerChainOp", "MaskedRowsOp", "MoeDispatchOp",
+def AC_YieldOp : AC_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["ContractOp", "DepthwiseOp", "ExitOp", "HaltingLoopOp", "LearnerChainOp", "MaskedRowsOp", "MoeDispatchOp",
                                            "ParallelOp", "SkipOp"]>]> {
   let summary = "Ends a region of an `ac` operation";
   let arguments = (ins Variadic<AnyType>:$values);
@@ -167,6 +167,57 @@ def AC_DequantizedProductOp : AC_Op<"dequantized_product", [AttrSizedOperandSegm
     `->` type($result)
   }];
   let hasVerifier = 1;
+}
+
+def AC_DepthwiseOp : AC_Op<"depthwise", [AttrSizedOperandSegments, DestinationStyleOpInterface,
+                                         DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Convolution of each channel by a window of its own, with an elementwise epilogue";
+  let description = [{
+    `result[n, c, y, x] = epilogue(sum over i, j of input[n, c, y * strides[0] + i * dilations[0] - low[0],
+    x * strides[1] + j * dilations[1] - low[1]] * weights[c, i * kernel[1] + j], extras...)`, where elements outside of the
+    input are zero.
+
+    The region computes one element of the result from the finished sum and one element of each extra, as that of
+    `ac.contract` does. Extra `i` is read at `extra_maps[i](n, c, y, x)`.
+
+    This operation is for kernels from elsewhere. What `instead` holds is the same result by ordinary operations, between
+    which and this one `ac-select-kernels` chooses.
+
+    - (depthwise_c1) input and result have rank 4, weights rank 2 and as many columns as the kernel has taps; all have
+      the same floating-point element type.
+    - (depthwise_c2) kernel, strides, dilations and `low` have two entries each, none negative, and none but `low` zero.
+    - (depthwise_c3) there is one map from four dimensions for each extra, with as many results as it has dimensions.
+    - (depthwise_c4) the region takes the sum and one element of each extra, and yields one element of the result.
+    - (depthwise_c5) `instead` is a tensor of the result's type, and there are no extras yet.
+
+    ```mlir
+    %r = ac.depthwise ins(%x, %w : tensor<1x8x10x10xf32>, tensor<8x9xf32>) extras(%bias : tensor<8xf32>)
+        outs(%init : tensor<1x8x10x10xf32>)
+        attributes {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+                    low = array<i64: 1, 1>, extra_maps = [affine_map<(d0, d1, d2, d3) -> (d1)>]} {
+    ^bb0(%sum: f32, %add: f32):
+      %biased = arith.addf %sum, %add : f32
+      ac.yield %biased : f32
+    } -> tensor<1x8x10x10xf32>
+    ```
+  }];
+  let arguments = (ins AnyType:$input, AnyType:$weights, Variadic<AnyType>:$extras, Optional<AnyType>:$instead,
+                       AnyType:$init, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+                       DenseI64ArrayAttr:$low, AffineMapArrayAttr:$extra_maps);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$epilogue);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $weights `:` type($input) `,` type($weights) `)` `extras` `(` ($extras^ `:` type($extras))? `)`
+    (`instead` `(` $instead^ `:` type($instead) `)`)? `outs` `(` $init `:` type($init) `)` attr-dict-with-keyword
+    $epilogue (`->` type($results)^)?
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1; // depthwise_c4
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
+    ::mlir::Type getElementType();
+    ::mlir::Block *getEpilogueBody() { return &getEpilogue().front(); }
+  }];
 }
 
 def AC_GatherRowsOp : AC_Op<"gather_rows", [DestinationStyleOpInterface,

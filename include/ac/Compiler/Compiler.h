@@ -15,6 +15,13 @@
 
 namespace mlir::ac {
 
+/// Who makes the kernels of products and depthwise convolutions (docs/kernels.md).
+enum class KernelGenerator {
+  MLIR,   ///< the compiler itself
+  Halide, ///< Halide, whatever it can
+  Auto,   ///< for each size of work, the one that was measured to be the fastest on this processor; MLIR where none was
+};
+
 /// What `compileModel` writes.
 enum class OutputKind {
   Executable,   ///< stands alone: the runtime, the code and the weights in one file
@@ -46,6 +53,11 @@ struct CompileOptions {
   bool raise = true;
   /// Whether to fold constants by running compiled code here (needs a target that runs on this machine otherwise off).
   bool foldConstants = true;
+  KernelGenerator kernels = KernelGenerator::MLIR;
+  /// With `Auto`: measures now what has not been measured before.
+  bool tune = false;
+  /// The program that makes Halide's kernels; empty: `ac-halide-generate` beside the launcher.
+  std::string halideGenerator;
   /// The launcher to build executables from; empty: `ac-launcher` beside the running program.
   std::string launcher;
   /// Told the name of each step as it starts, and the fraction done.

@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"
 #include "Lower/Ops/Window.h"
+#include "dialects/AC/IR/ACDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 namespace mlir::ac {
@@ -147,6 +148,27 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
         return total;
       });
   return emit.reshape(sums, conv.resultDims(emit));
+}
+
+/// Offers the sums of a depthwise convolution over two dimensions to kernels from elsewhere (`ac-select-kernels`).
+static Value offerKernel(Emitter &emit, const ConvolutionShape &conv, Value sums) {
+  const Window &window = conv.window;
+  SmallVector<int64_t> low;
+  for (OpFoldResult size : window.low)
+    if (auto constant = getConstantIntValue(size))
+      low.push_back(*constant);
+  if (window.rank() != 2 || low.size() != 2 || !Emitter::elementType(conv.x).isF32() ||
+      !Emitter::same(emit.dim(conv.w, 0), emit.dimension(conv.group)))
+    return sums;
+  Dims dims = conv.resultDims(emit);
+  Value weights = emit.reshape(conv.w, {emit.dimension(conv.group), emit.dimension(window.numTaps())});
+  auto op = DepthwiseOp::create(emit, emit.getLoc(), sums.getType(), conv.x, weights, ValueRange{}, sums,
+                                emit.empty(dims, Emitter::elementType(sums)), window.kernel, window.strides,
+                                window.dilations, low, emit.getAffineMapArrayAttr({}));
+  OpBuilder::InsertionGuard guard(emit);
+  Block *body = emit.createBlock(&op.getEpilogue(), {}, {Emitter::elementType(sums)}, {emit.getLoc()});
+  YieldOp::create(emit, emit.getLoc(), ValueRange{body->getArgument(0)});
+  return emit.withDims(op.getResult(0), dims);
 }
 
 /// The columns [N, C, taps..., positions...].
@@ -297,7 +319,7 @@ static Value convolve(Emitter &emit, const ConvolutionShape &whole, Value bias) 
   bool depthwise = conv.group > 1 && Emitter::isOne(emit.dim(conv.w, 1));
   Value result;
   if (depthwise) {
-    result = convolveDepthwise(emit, conv);
+    result = offerKernel(emit, conv, convolveDepthwise(emit, conv));
   } else if (conv.group == 1 && hasLines(emit, conv.x, conv.window)) {
     result = convolveLines(emit, conv.x, conv.w, conv.window);
   } else {

@@ -420,3 +420,95 @@ func.func @contract_c2_images(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %ini
   } -> tensor<1x2x1x4xf32>
   return %r : tensor<1x2x1x4xf32>
 }
+
+// -----
+
+func.func @depthwise_c1(%x: tensor<1x8x10x10xf32>, %w: tensor<8x10xf32>, %init: tensor<1x8x10x10xf32>) -> tensor<1x8x10x10xf32> {
+  // expected-error @below {{(depthwise_c1) has operands}}
+  %r = ac.depthwise ins(%x, %w : tensor<1x8x10x10xf32>, tensor<8x10xf32>) extras() outs(%init : tensor<1x8x10x10xf32>)
+      attributes {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+                  low = array<i64: 1, 1>, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x8x10x10xf32>
+  return %r : tensor<1x8x10x10xf32>
+}
+
+// -----
+
+func.func @depthwise_c2(%x: tensor<1x8x10x10xf32>, %w: tensor<8x9xf32>, %init: tensor<1x8x10x10xf32>) -> tensor<1x8x10x10xf32> {
+  // expected-error @below {{(depthwise_c2) has a window with an entry that is not one of two positive numbers}}
+  %r = ac.depthwise ins(%x, %w : tensor<1x8x10x10xf32>, tensor<8x9xf32>) extras() outs(%init : tensor<1x8x10x10xf32>)
+      attributes {kernel = array<i64: 3, 3>, strides = array<i64: 1, 0>, dilations = array<i64: 1, 1>,
+                  low = array<i64: 1, 1>, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x8x10x10xf32>
+  return %r : tensor<1x8x10x10xf32>
+}
+
+// -----
+
+func.func @depthwise_c2_low(%x: tensor<1x8x10x10xf32>, %w: tensor<8x9xf32>, %init: tensor<1x8x10x10xf32>) -> tensor<1x8x10x10xf32> {
+  // expected-error @below {{(depthwise_c2) has a window}}
+  %r = ac.depthwise ins(%x, %w : tensor<1x8x10x10xf32>, tensor<8x9xf32>) extras() outs(%init : tensor<1x8x10x10xf32>)
+      attributes {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+                  low = array<i64: 0, -1>, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x8x10x10xf32>
+  return %r : tensor<1x8x10x10xf32>
+}
+
+// -----
+
+func.func @depthwise_c3(%x: tensor<1x8x10x10xf32>, %w: tensor<8x9xf32>, %b: tensor<8xf32>, %init: tensor<1x8x10x10xf32>) -> tensor<1x8x10x10xf32> {
+  // expected-error @below {{(depthwise_c3) has 0 maps for 1 extras}}
+  %r = ac.depthwise ins(%x, %w : tensor<1x8x10x10xf32>, tensor<8x9xf32>) extras(%b : tensor<8xf32>) outs(%init : tensor<1x8x10x10xf32>)
+      attributes {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+                  low = array<i64: 1, 1>, extra_maps = []} {
+  ^bb0(%sum: f32, %a: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x8x10x10xf32>
+  return %r : tensor<1x8x10x10xf32>
+}
+
+// -----
+
+func.func @depthwise_c3_rank(%x: tensor<1x8x10x10xf32>, %w: tensor<8x9xf32>, %b: tensor<8xf32>, %init: tensor<1x8x10x10xf32>) -> tensor<1x8x10x10xf32> {
+  // expected-error @below {{(depthwise_c3) reads an extra of type 'tensor<8xf32>'}}
+  %r = ac.depthwise ins(%x, %w : tensor<1x8x10x10xf32>, tensor<8x9xf32>) extras(%b : tensor<8xf32>) outs(%init : tensor<1x8x10x10xf32>)
+      attributes {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+                  low = array<i64: 1, 1>, extra_maps = [affine_map<(d0, d1, d2, d3) -> (d1, d2)>]} {
+  ^bb0(%sum: f32, %a: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x8x10x10xf32>
+  return %r : tensor<1x8x10x10xf32>
+}
+
+// -----
+
+func.func @depthwise_c4(%x: tensor<1x8x10x10xf32>, %w: tensor<8x9xf32>, %init: tensor<1x8x10x10xf32>) -> tensor<1x8x10x10xf32> {
+  // expected-error @below {{(depthwise_c4) has an epilogue of 2 arguments, expected 1}}
+  %r = ac.depthwise ins(%x, %w : tensor<1x8x10x10xf32>, tensor<8x9xf32>) extras() outs(%init : tensor<1x8x10x10xf32>)
+      attributes {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+                  low = array<i64: 1, 1>, extra_maps = []} {
+  ^bb0(%sum: f32, %a: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x8x10x10xf32>
+  return %r : tensor<1x8x10x10xf32>
+}
+
+// -----
+
+func.func @depthwise_c5(%x: tensor<1x8x10x10xf32>, %w: tensor<8x9xf32>, %same: tensor<1x8x9x10xf32>, %init: tensor<1x8x10x10xf32>) -> tensor<1x8x10x10xf32> {
+  // expected-error @below {{(depthwise_c5) has 0 extras and 'tensor<1x8x9x10xf32>' instead of 'tensor<1x8x10x10xf32>', expected none and a tensor of the same type}}
+  %r = ac.depthwise ins(%x, %w : tensor<1x8x10x10xf32>, tensor<8x9xf32>) extras() instead(%same : tensor<1x8x9x10xf32>)
+      outs(%init : tensor<1x8x10x10xf32>)
+      attributes {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+                  low = array<i64: 1, 1>, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x8x10x10xf32>
+  return %r : tensor<1x8x10x10xf32>
+}

@@ -127,3 +127,32 @@ func.func @starts(%a: tensor<1x8x27xf32>, %b: tensor<14x66xf32>, %starts: tensor
   } -> tensor<2x8x5x20xf32>
   return %r : tensor<2x8x5x20xf32>
 }
+
+// Windows of each channel with bias; the maps of extras have four dimensions.
+// CHECK-LABEL: func.func @depthwise(
+// CHECK: ac.depthwise ins(%{{.*}}, %{{.*}} : tensor<1x8x10x10xf32>, tensor<8x9xf32>) extras(%{{.*}} : tensor<8xf32>)
+// CHECK-SAME: outs(%{{.*}} : tensor<1x8x10x10xf32>)
+func.func @depthwise(%x: tensor<1x8x10x10xf32>, %w: tensor<8x9xf32>, %bias: tensor<8xf32>, %init: tensor<1x8x10x10xf32>) -> tensor<1x8x10x10xf32> {
+  %r = ac.depthwise ins(%x, %w : tensor<1x8x10x10xf32>, tensor<8x9xf32>) extras(%bias : tensor<8xf32>) outs(%init : tensor<1x8x10x10xf32>)
+      attributes {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+                  low = array<i64: 1, 1>, extra_maps = [affine_map<(d0, d1, d2, d3) -> (d1)>]} {
+  ^bb0(%sum: f32, %add: f32):
+    %biased = arith.addf %sum, %add : f32
+    ac.yield %biased : f32
+  } -> tensor<1x8x10x10xf32>
+  return %r : tensor<1x8x10x10xf32>
+}
+
+// The same result by other operations.
+// CHECK-LABEL: func.func @depthwise_instead(
+// CHECK: ac.depthwise ins({{.*}}) extras() instead(%{{.*}} : tensor<1x8x10x10xf32>) outs(
+func.func @depthwise_instead(%x: tensor<1x8x10x10xf32>, %w: tensor<8x9xf32>, %same: tensor<1x8x10x10xf32>, %init: tensor<1x8x10x10xf32>) -> tensor<1x8x10x10xf32> {
+  %r = ac.depthwise ins(%x, %w : tensor<1x8x10x10xf32>, tensor<8x9xf32>) extras() instead(%same : tensor<1x8x10x10xf32>)
+      outs(%init : tensor<1x8x10x10xf32>)
+      attributes {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+                  low = array<i64: 1, 1>, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x8x10x10xf32>
+  return %r : tensor<1x8x10x10xf32>
+}

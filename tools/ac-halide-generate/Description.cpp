@@ -1,0 +1,110 @@
+//===- Description.cpp - What a kernel computes, read from JSON -----------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Description.h"
+#include <set>
+#include <stdexcept>
+
+using namespace Halide;
+
+namespace accordion {
+
+Machine readMachine(const Json &description) {
+  const Json &target = description.at("target");
+  if (target.at("arch") != "x86_64")
+    throw std::runtime_error("Halide's kernels are made for x86_64, not for " + target.at("arch").get<std::string>());
+  int bits = target.at("vector_bits");
+  // No runtime: a kernel allocates nothing, starts no threads and cannot fail. Buffers are as the caller says.
+  std::vector<Target::Feature> features{Target::SSE41,     Target::AVX,           Target::AVX2,
+                                        Target::FMA,       Target::F16C,          Target::NoRuntime,
+                                        Target::NoAsserts, Target::NoBoundsQuery, Target::LargeBuffers};
+  if (bits == 512)
+    features.insert(features.end(), {Target::AVX512, Target::AVX512_Skylake});
+  return {Target(Target::Linux, Target::X86, 64, features), bits / 32, target.at("tile_rows"),
+          target.at("tile_vectors")};
+}
+
+std::vector<ImageParam> declareExtras(const Json &description) {
+  std::vector<ImageParam> extras;
+  for (const Json &extra : description.at("extras")) {
+    int dimensions = extra.at("along").size();
+    ImageParam parameter(Float(32), dimensions, "extra" + std::to_string(extras.size()));
+    for (int i = 0; i < dimensions; ++i)
+      parameter.dim(i).set_min(0);
+    extras.push_back(parameter);
+  }
+  return extras;
+}
+
+/// NaN where the argument is: Halide's polynomials do not promise it.
+static Expr keepNaN(const Expr &x, const Expr &value) { return select(is_nan(x), x, value); }
+
+static Expr compute(const std::string &name, const std::vector<Expr> &v) {
+  static const std::set<std::string> unary{"neg", "not", "abs", "sqrt", "floor", "ceil", "exp", "erf", "tanh"};
+  size_t operands = name == "select" ? 3 : unary.count(name) ? 1 : 2;
+  if (v.size() != operands)
+    throw std::runtime_error("operation '" + name + "' of an epilogue has " + std::to_string(v.size()) +
+                             " operands, expected " + std::to_string(operands));
+  if (name == "add")
+    return v[0] + v[1];
+  if (name == "sub")
+    return v[0] - v[1];
+  if (name == "mul")
+    return v[0] * v[1];
+  if (name == "div")
+    return v[0] / v[1];
+  if (name == "neg")
+    return -v[0];
+  if (name == "less")
+    return v[0] < v[1];
+  if (name == "less_equal")
+    return v[0] <= v[1];
+  if (name == "equal")
+    return v[0] == v[1];
+  if (name == "and")
+    return v[0] && v[1];
+  if (name == "or")
+    return v[0] || v[1];
+  if (name == "not")
+    return !v[0];
+  if (name == "select")
+    return select(v[0], v[1], v[2]);
+  if (name == "abs")
+    return abs(v[0]);
+  if (name == "sqrt")
+    return sqrt(v[0]);
+  if (name == "floor")
+    return floor(v[0]);
+  if (name == "ceil")
+    return ceil(v[0]);
+  if (name == "exp")
+    return keepNaN(v[0], exp(v[0]));
+  if (name == "erf")
+    return keepNaN(v[0], erf(clamp(v[0], -4.0f, 4.0f))); // one from there on; its polynomial has no value at infinity
+  if (name == "tanh") {
+    // From both ends of exp's range to one.
+    Expr e = exp(-2.0f * abs(v[0])), ratio = (1.0f - e) / (1.0f + e);
+    return keepNaN(v[0], select(v[0] < 0.0f, -ratio, ratio));
+  }
+  throw std::runtime_error("operation '" + name + "' of an epilogue is unknown");
+}
+
+Expr applyEpilogue(const Json &description, std::vector<Expr> values) {
+  const Json &epilogue = description.at("epilogue");
+  for (const Json &op : epilogue.at("ops")) {
+    if (op.contains("bits")) {
+      values.push_back(reinterpret<float>(Expr(op.at("bits").get<uint32_t>())));
+      continue;
+    }
+    std::vector<Expr> operands;
+    for (size_t operand : op.at("in"))
+      operands.push_back(values.at(operand));
+    values.push_back(strict_float(compute(op.at("op"), operands)));
+  }
+  return values.at(epilogue.at("yield").get<size_t>());
+}
+
+} // namespace accordion
