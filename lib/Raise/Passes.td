@@ -131,14 +131,16 @@ def RaiseHaltingLoops : Pass<"ac-raise-halting-loops", "::mlir::ModuleOp"> {
     An `onnx.Loop` becomes `ac.halting_loop` if a comparison of carried values says for each row whether it runs, and what
     the loop carries for a row that does not run stays as it is. Both are proven: the body is evaluated for a row that does
     not run, where masks are zero, products with them zero and selections by them the carried value. The loop's own
-    condition must be that some row runs, or be constant.
+    condition is a conjunction of: a constant; that some row runs; that a count of the steps is below a constant, which
+    becomes a limit; what is computed from carried values, which becomes a second test. A value without rows that is used
+    behind the loop must be one of a loop that goes on just as long as some row runs, and is then `at_least_once`.
 
     Then what costs is moved to the rows that run: values for all rows that depend on the carried state alone, such as
     the keys and values that other rows attend to, are carried along and brought up to date where the state changed;
     accumulators are updated where rows run.
 
-    Leaves alone loops with stacked outputs, those whose rows go on changing, and those that stop by another condition. A
-    remark tells for each loop what it became or what was in the way.
+    Leaves alone loops with stacked outputs, those whose rows go on changing and are used, and those that stop by the number
+    of the iteration. A remark tells for each loop what it became or what was in the way.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
