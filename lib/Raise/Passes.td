@@ -125,6 +125,22 @@ def RaiseRowSums : Pass<"ac-raise-row-sums", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
 
+def RaiseGroupedRows : Pass<"ac-raise-grouped-rows", "::mlir::ModuleOp"> {
+  let summary = "Find mixtures of experts whose rows are sorted by expert for grouped products";
+  let description = [{
+    A sum over the choices of each row of what grouped products made of copies of the rows, sorted by expert and put back,
+    becomes `ac.moe_dispatch`. It is proven that the order is a permutation (TopK of all choices, smallest first), that the
+    group of an expert ends where the counts of the experts up to it add up to (CumSum of a scatter of ones, whatever
+    conversions its indices went through: they are evaluated for each expert), that the row of a choice is its place by
+    the number of choices, and that answers are put back by the inverse of the order.
+
+    Leaves alone, with a remark, what goes on between the products along rows, and choices that no TopK made.
+  }];
+  let options = [Option<"dense", "dense", "bool", "false",
+                        "Ask for the reference lowering of what is found: every row computed, then selected">];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
 def RaiseHaltingLoops : Pass<"ac-raise-halting-loops", "::mlir::ModuleOp"> {
   let summary = "Find loops in which rows halt one by one";
   let description = [{
