@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 #include "ac/Compiler/Compiler.h"
 #include "Codegen/Native.h"
-#include "Compiler/Constructs.h"
 #include "Compiler/Header.h"
 #include "Compiler/KernelTuner.h"
+#include "Compiler/Report.h"
 #include "Kernels/KernelDescription.h"
 #include "Lower/NodeLowering.h"
 #include "Support/NodeName.h"
@@ -104,7 +104,7 @@ private:
 LogicalResult Compilation::collect(Diagnostic &diagnostic) {
   // What the raise stage found, or why it did not use it.
   if (diagnostic.getSeverity() == DiagnosticSeverity::Remark) {
-    regions.push_back(llvm::json::Object{{"node", nodeNameOf(diagnostic.getLocation()).str()}, {"result", diagnostic.str()}});
+    regions.push_back(describeRegion(diagnostic));
     return success();
   }
   if (diagnostic.getSeverity() == DiagnosticSeverity::Error) {

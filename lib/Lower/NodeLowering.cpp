@@ -92,6 +92,8 @@ bool Node::wantsOutput(unsigned i) const { return i < op->getNumResults() && !op
 
 Value Node::input(unsigned i) const { return function.lookup(op->getOperand(i)); }
 
+Value Node::captured(Value original) const { return function.lookup(original); }
+
 SmallVector<Value> Node::inputs() const {
   SmallVector<Value> result;
   for (unsigned i = 0; i < numInputs(); ++i)

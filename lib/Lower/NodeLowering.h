@@ -56,6 +56,8 @@ public:
   /// The lowered tensor: ranked, signless elements.
   Value input(unsigned i) const;
   SmallVector<Value> inputs() const;
+  /// The lowered tensor of a value of an enclosing scope, which a region of the node may use.
+  Value captured(Value original) const;
   /// Whether the ONNX element type is unsigned (the lowered one is signless).
   bool isUnsigned(unsigned i) const;
   bool isOutputUnsigned(unsigned i) const;

@@ -12,7 +12,7 @@ namespace mlir::ac {
 
 Value ExpertSum::refused(Operation *op, const Twine &reason) {
   if (why.empty())
-    why = describe(op) + " " + reason.str();
+    why = Reason(describe(op) + " " + reason, op);
   return {};
 }
 

@@ -10,9 +10,9 @@
 
 namespace mlir::ac {
 
-bool ExpertSum::refuse(const Twine &reason) {
+bool ExpertSum::refuse(const Reason &reason) {
   if (why.empty())
-    why = reason.str();
+    why = reason;
   return false;
 }
 
@@ -110,7 +110,7 @@ bool ExpertSum::findRoot() {
     if (!weights.contains(feature) && terms.size() == output.size() + 1 && weights.size() == output.size() + 1 &&
         holdsBatchedProduct(answers)) {
       kind = Kind::Experts;
-      return refuse("it sums over places of an expert as well as experts, as a capacity asks for");
+      return refuse(Reason("it sums over places of an expert as well as experts, as a capacity asks for"));
     }
     if (weights.contains(feature) || terms.size() != output.size() + 1 || weights.size() != output.size() || !type ||
         !weightsType)
@@ -178,14 +178,14 @@ bool ExpertSum::matchChain() {
   if (kind == Kind::Experts) {
     numExperts = sumSize;
     if (!factor || !canBeZero(factor))
-      refuse("no weight of an expert is ever exactly zero");
+      refuse(Reason("no weight of an expert is ever exactly zero"));
   }
   if (rowOperands.empty())
-    refuse("what is computed does not depend on the rows");
+    refuse(Reason("what is computed does not depend on the rows"));
   for (Operation *op : chain)
     for (Operation *user : op->getUsers())
       if (op != root && !chain.contains(user) && operatorOf(user) != "Shape")
-        refuse(describe(op) + " has users outside, such as " + describe(user));
+        refuse(Reason(describe(op) + " has users outside, such as " + describe(user), op));
   return true;
 }
 
@@ -203,7 +203,7 @@ bool ExpertSum::isChoice(Value indices, const Layout &layout) {
     wanted.push_back(row);
   wanted.push_back(kSum);
   if (axes != wanted)
-    return refuse("experts are not picked for each row and choice in order");
+    return refuse(Reason("experts are not picked for each row and choice in order"));
   Value source = indices;
   while (Operation *op = source.getDefiningOp()) {
     StringRef name = operatorOf(op);
@@ -213,16 +213,16 @@ bool ExpertSum::isChoice(Value indices, const Layout &layout) {
     source = op->getOperand(0);
   }
   if (choices)
-    return source == choices || refuse("experts are picked by different choices");
+    return source == choices || refuse(Reason("experts are picked by different choices"));
   // TopK's indices lie within its axis.
   auto type = rankedType(source);
   bool isTopK = operatorOf(source) == "TopK" && cast<OpResult>(source).getResultNumber() == 1;
   if (!isTopK || !type)
-    return refuse("what picks experts is not made by TopK");
+    return refuse(Reason("what picks experts is not made by TopK"));
   int64_t rank = type.getRank(), axis = intOf(source.getDefiningOp(), "axis", -1);
   if (rank != static_cast<int64_t>(wanted.size()) || axis % rank != (axis < 0 ? -1 : rank - 1) ||
       type.getDimSize(rank - 1) != sumSize)
-    return refuse("TopK does not choose for each row");
+    return refuse(Reason("TopK does not choose for each row"));
   choices = source;
   return true;
 }
@@ -295,7 +295,7 @@ bool ExpertSum::rewrite(bool dense) {
   Location loc = root->getLoc();
   Value scale = weights();
   if (!scale)
-    return refuse("weights have a shape that is not known");
+    return refuse(Reason("weights have a shape that is not known"));
   // Arranged for the first expert, in the order in which all ask for them.
   SmallVector<std::unique_ptr<Block>> blocks;
   for (int64_t number = 0; number < numExperts; ++number)
@@ -304,6 +304,7 @@ bool ExpertSum::rewrite(bool dense) {
   auto dispatch = MoeDispatchOp::create(outside, loc, type, scale, rowOperands.getArrayRef(), dense, numExperts);
   for (auto [region, block] : llvm::zip(dispatch.getExperts(), blocks))
     region.push_back(block.release());
+  made = dispatch;
   Value sum = dispatch.getResult();
   Type wanted = root->getResult(0).getType();
   if (operatorOf(root) == "ReduceSum" && intOf(root, "keepdims", 1))
@@ -328,10 +329,10 @@ void raiseExpertSums(Operation *scope, ExpertSum::Kind kind, StringRef what, boo
     if (!sum.match() || sum.kind != kind)
       continue;
     if (!sum.why.empty() || !sum.rewrite(dense)) {
-      op->emitRemark(what) << " not raised: " << sum.why;
+      remarkRefused(op, what + " not raised", sum.why);
       continue;
     }
-    op->emitRemark("became ac.moe_dispatch of ") << sum.numExperts << " experts";
+    remarkRaised(op->getLoc(), sum.made) << "ac.moe_dispatch of " << sum.numExperts << " experts";
     replaced.insert(sum.members().begin(), sum.members().end());
     roots.push_back(op);
   }

@@ -17,6 +17,7 @@
 #ifndef RAISE_EXPERTSUM_H
 #define RAISE_EXPERTSUM_H
 
+#include "Raise/Remarks.h"
 #include "Raise/Values.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/DenseMap.h"
@@ -41,7 +42,9 @@ public:
 
   Kind kind = Kind::Unknown;
   int64_t numExperts = 0;
-  std::string why;
+  /// What `rewrite` made.
+  Operation *made = nullptr;
+  Reason why;
 
 private:
   /// One of the rows' dimensions by its number, or one of the others.
@@ -54,7 +57,7 @@ private:
 
   bool findRoot();
   bool matchChain();
-  bool refuse(const Twine &reason);
+  bool refuse(const Reason &reason);
   Value refused(Operation *op, const Twine &reason);
 
   static bool holds(const Layout &layout, int axis);

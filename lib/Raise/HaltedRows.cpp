@@ -88,7 +88,7 @@ HaltedRows::Known HaltedRows::compute(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op || op->getBlock() != body)
     return hasRows(value) && isa<BlockArgument>(value) && value.getParentBlock() == body ? Known{Known::Same, value}
-                                                                                        : nothing;
+                                                                                         : nothing;
   if (auto rows = dyn_cast<MaskedRowsOp>(op)) {
     if (of(rows.getMask()) == zero)
       return rows.getOtherwise().empty() ? zero : of(rows.getOtherwise()[cast<OpResult>(value).getResultNumber()]);
@@ -134,6 +134,22 @@ HaltedRows::Known HaltedRows::compute(Value value) {
   if (op->getNumOperands() != 2)
     return nothing;
   Known x = at(0), y = at(1);
+  if (name == "Less" || name == "LessOrEqual" || name == "Greater" || name == "GreaterOrEqual" || name == "Equal") {
+    auto number = [&](unsigned i, Known k) {
+      return k.kind == Known::Zero  ? std::optional(0.0)
+             : k.kind == Known::One ? std::optional(1.0)
+                                    : constantNumber(op->getOperand(i));
+    };
+    auto a = number(0, x), b = number(1, y);
+    if (!a || !b)
+      return nothing;
+    bool holds = name == "Less"             ? *a < *b
+                 : name == "LessOrEqual"    ? *a <= *b
+                 : name == "Greater"        ? *a > *b
+                 : name == "GreaterOrEqual" ? *a >= *b
+                                            : *a == *b;
+    return holds ? one : zero;
+  }
   // A value of another shape is not the result, whatever is added to it.
   auto whole = [&](unsigned i, Known k) {
     return k.kind == Known::Same && op->getOperand(i).getType() != value.getType() ? nothing : k;

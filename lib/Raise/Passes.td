@@ -125,20 +125,38 @@ def RaiseRowSums : Pass<"ac-raise-row-sums", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
 
+def RaiseGroupedRows : Pass<"ac-raise-grouped-rows", "::mlir::ModuleOp"> {
+  let summary = "Find mixtures of experts whose rows are sorted by expert for grouped products";
+  let description = [{
+    A sum over the choices of each row of what grouped products made of copies of the rows, sorted by expert and put back,
+    becomes `ac.moe_dispatch`. It is proven that the order is a permutation (TopK of all choices, smallest first), that the
+    group of an expert ends where the counts of the experts up to it add up to (CumSum of a scatter of ones, whatever
+    conversions its indices went through: they are evaluated for each expert), that the row of a choice is its place by
+    the number of choices, and that answers are put back by the inverse of the order.
+
+    Leaves alone, with a remark, what goes on between the products along rows, and choices that no TopK made.
+  }];
+  let options = [Option<"dense", "dense", "bool", "false",
+                        "Ask for the reference lowering of what is found: every row computed, then selected">];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
 def RaiseHaltingLoops : Pass<"ac-raise-halting-loops", "::mlir::ModuleOp"> {
   let summary = "Find loops in which rows halt one by one";
   let description = [{
     An `onnx.Loop` becomes `ac.halting_loop` if a comparison of carried values says for each row whether it runs, and what
     the loop carries for a row that does not run stays as it is. Both are proven: the body is evaluated for a row that does
     not run, where masks are zero, products with them zero and selections by them the carried value. The loop's own
-    condition must be that some row runs, or be constant.
+    condition is a conjunction of: a constant; that some row runs; that a count of the steps is below a constant, which
+    becomes a limit; what is computed from carried values, which becomes a second test. A value without rows that is used
+    behind the loop must be one of a loop that goes on just as long as some row runs, and is then `at_least_once`.
 
     Then what costs is moved to the rows that run: values for all rows that depend on the carried state alone, such as
     the keys and values that other rows attend to, are carried along and brought up to date where the state changed;
     accumulators are updated where rows run.
 
-    Leaves alone loops with stacked outputs, those whose rows go on changing, and those that stop by another condition. A
-    remark tells for each loop what it became or what was in the way.
+    Leaves alone loops with stacked outputs, those whose rows go on changing and are used, and those that stop by the number
+    of the iteration. A remark tells for each loop what it became or what was in the way.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }

@@ -15,6 +15,7 @@
 //===----------------------------------------------------------------------===//
 #include "Raise/IfBranches.h"
 #include "Raise/Passes.h"
+#include "Raise/Remarks.h"
 #include "Raise/Scores.h"
 
 namespace mlir::ac {
@@ -36,7 +37,7 @@ struct RaiseExits : impl::RaiseExitsBase<RaiseExits> {
     // A branch without work in either of its sides is no candidate, nor is a block that is passed by.
     if ((thenProducts == 0 && elseProducts == 0) || (!ends && (onlyForwards(thenRegion) || onlyForwards(elseRegion))))
       return;
-    auto refuse = [&](const Twine &why) { branch->emitRemark("branch is no early exit: ") << why; };
+    auto refuse = [&](const Twine &why) { remarkRefused(branch, "branch is no early exit", why); };
     if (thenProducts == elseProducts)
       return refuse("both branches hold " + Twine(thenProducts) + " matrix products");
     std::string why;
@@ -53,7 +54,7 @@ struct RaiseExits : impl::RaiseExitsBase<RaiseExits> {
     auto exit = ExitOp::create(b, branch->getLoc(), branch->getResultTypes(), stop, KVPolicy::None, dense);
     moveBranch(earlyIsThen ? thenRegion : elseRegion, exit.getEarly(), exit.getResultTypes());
     moveBranch(earlyIsThen ? elseRegion : thenRegion, exit.getRest(), exit.getResultTypes());
-    exit->emitRemark("became ac.exit") << told;
+    remarkRaised(exit->getLoc(), exit) << "ac.exit" << told;
     branch->replaceAllUsesWith(exit->getResults());
     branch->erase();
     conditions.push_back(condition);
@@ -74,7 +75,7 @@ struct RaiseExits : impl::RaiseExitsBase<RaiseExits> {
     if (auto budget = makeBudget(*comparison, score, names, "exit", op, why))
       picks->emitRemark("picked rows got the budget '") << *budget << "'";
     else
-      picks->emitRemark("picked rows got no budget: ") << why;
+      remarkRefused(picks, "picked rows got no budget", Reason(why));
   }
 
   void runOnOperation() override {

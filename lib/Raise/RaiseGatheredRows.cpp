@@ -178,7 +178,7 @@ class GatheredRows {
 public:
   GatheredRows(Operation *scatter, bool dense) : scatter(scatter), dense(dense), b(scatter) {}
   bool raise();
-  std::string why;
+  Reason why;
 
 private:
   bool match();
@@ -357,24 +357,24 @@ bool GatheredRows::raise() {
   bool slots = chosenType.getRank() == 2;
   auto updatesType = rankedType(updates);
   if (chosenType.getRank() > 2 || !updatesType || updatesType.getRank() != 2) {
-    why = "rows are picked by more than a slot and a row";
+    why = Reason("rows are picked by more than a slot and a row");
     return true;
   }
   if (updatesType.getDimSize(1) != rankedType(scatter->getResult(0)).getDimSize(1)) {
-    why = "a part of each row is written";
+    why = Reason("a part of each row is written");
     return true;
   }
   int64_t numChoices = chosenType.getDimSize(rowDim);
   if (numChoices != numRows && !ShapedType::isDynamic(numChoices) && !ShapedType::isDynamic(numRows)) {
-    why = "choices are made for another number of rows";
+    why = Reason("choices are made for another number of rows");
     return true;
   }
   if (slots && !adds && !isZero(base)) {
-    why = "what is in place of a chosen row depends on the slot";
+    why = Reason("what is in place of a chosen row depends on the slot");
     return true;
   }
   if (slots && !adds && !areDistinct(chosen, 1 - rowDim)) {
-    why = "a row that is chosen in two slots would be written twice";
+    why = Reason("a row that is chosen in two slots would be written twice");
     return true;
   }
   // Expand to a shape, and Cast to a type, that is the same already.
@@ -390,8 +390,8 @@ bool GatheredRows::raise() {
   RowRegion region(scatter->getBlock(), cast<RankedTensorType>(value.getType()));
   region.wholeOf = [&](Value compact) { return wholeOf(compact); };
   RowRegion::Root root{value, {}};
-  auto giveUp = [&](const Twine &reason) {
-    why = reason.str();
+  auto giveUp = [&](const Reason &reason) {
+    why = reason;
     if (factor)
       eraseUnused(factor.getDefiningOp());
     return true;
@@ -399,9 +399,9 @@ bool GatheredRows::raise() {
   if (!region.grow(root))
     return giveUp(region.why);
   if (region.numProducts() == 0)
-    return giveUp(region.why.empty() ? std::string("no matrix product is among what is computed") : region.why);
+    return giveUp(region.why.empty() ? Reason("no matrix product is among what is computed") : region.why);
   if (region.rows().empty())
-    return giveUp("what is computed does not depend on the rows");
+    return giveUp(Reason("what is computed does not depend on the rows"));
 
   Value mask;
   if (!slots) {
@@ -424,10 +424,10 @@ bool GatheredRows::raise() {
     term = make(b, loc, "Mul", type, {term, factor});
   if (adds)
     term = make(b, loc, "Add", scatter->getResult(0).getType(), {base, term});
-  scatter->emitRemark("became ac.masked_rows with ") << region.numProducts() << " matrix products";
+  remarkRaised(scatter->getLoc(), op) << "ac.masked_rows with " << region.numProducts() << " matrix products";
   scatter->getResult(0).replaceAllUsesWith(term);
   eraseUnused(scatter);
-  why.clear();
+  why = Reason();
   return true;
 }
 
@@ -443,7 +443,7 @@ struct RaiseGatheredRows : impl::RaiseGatheredRowsBase<RaiseGatheredRows> {
     for (Operation *scatter : scatters) {
       GatheredRows rows(scatter, dense);
       if (rows.raise() && !rows.why.empty())
-        scatter->emitRemark("picked rows not raised: ") << rows.why;
+        remarkRefused(scatter, "picked rows not raised", rows.why);
     }
   }
 };

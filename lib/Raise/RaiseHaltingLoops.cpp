@@ -18,17 +18,20 @@ namespace {
 
 class LoopRaiser {
 public:
-  explicit LoopRaiser(Operation *loop)
-      : loop(loop), body(&loop->getRegion(0).front()), yield(body->getTerminator()) {}
+  explicit LoopRaiser(Operation *loop) : loop(loop), body(&loop->getRegion(0).front()), yield(body->getTerminator()) {}
 
-  /// Empty if the loop became `ac.halting_loop`, else the first thing in the way.
-  std::string raise();
+  /// Empty if the loop became `ac.halting_loop`, which `made` is then, else the first thing in the way.
+  Reason raise();
+  HaltingLoopOp made;
 
 private:
-  std::string check();
+  Reason check();
   bool findRunning();
-  bool countsIdleSteps();
-  bool stopsWithRows();
+  Reason checkStop();
+  bool isTrue(Value value);
+  bool saysThatRowsRun(Value value);
+  std::optional<int64_t> boundOf(Value value);
+  bool addToProceed(Value condition);
   Value maskAt(OpBuilder &b);
   void hoistConstants();
   void carryContext();
@@ -43,26 +46,32 @@ private:
   Operation *loop;
   Block *body;
   Operation *yield;
-  Value running;            // i1, one for each row
-  RankedTensorType rowType; // [rows..., 1]
-  SmallVector<bool> byRows; // carried values that stay as they are for rows that do not run
+  Value running;                // i1, one for each row
+  RankedTensorType rowType;     // [rows..., 1]
+  SmallVector<bool> byRows;     // carried values that stay as they are for rows that do not run
+  std::optional<int64_t> bound; // of the iterations, by the condition
+  bool atLeastOnce = false;
+  std::unique_ptr<Block> test; // takes what is carried after a step
+  Value proceed;               // made there: whether another one follows
   SmallVector<Value> addedInit;
+  llvm::SmallPtrSet<Operation *, 4> updates; // of what is carried along
 };
 
-std::string LoopRaiser::check() {
+Reason LoopRaiser::check() {
   if (loop->getNumResults() > numCarried())
     for (Value stacked : loop->getResults().drop_front(numCarried()))
       if (!stacked.use_empty())
-        return "it stacks a value of each iteration";
+        return Reason("it stacks a value of each iteration");
   for (unsigned i = 0; i < numCarried(); ++i)
     if (!rankedType(argument(i)) || loop->getOperand(2 + i).getType() != argument(i).getType() ||
         next(i).getType() != argument(i).getType())
-      return "carried value " + std::to_string(i) + " changes its type";
-  return "";
+      return Reason("carried value " + Twine(i) + " changes its type");
+  return {};
 }
 
-/// Looks for a comparison that freezes every carried value that has rows.
+/// Looks for the comparison that freezes the most carried values, those that it is computed from among them.
 bool LoopRaiser::findRunning() {
+  int64_t most = 0;
   for (Operation &op : *body) {
     StringRef name = operatorOf(&op);
     if (name != "Less" && name != "LessOrEqual" && name != "Greater" && name != "GreaterOrEqual" && name != "Not")
@@ -74,64 +83,139 @@ bool LoopRaiser::findRunning() {
     if (!halted.dependsOnStateAlone())
       continue;
     SmallVector<bool> frozen;
-    bool any = false, all = true;
-    for (unsigned i = 0; i < numCarried(); ++i) {
+    for (unsigned i = 0; i < numCarried(); ++i)
       frozen.push_back(halted.isUnchanged(next(i), argument(i)));
-      any |= frozen.back();
-      // What has no rows, such as a count of iterations, goes on until the loop ends.
-      auto own = rankedType(argument(i));
-      all &= frozen.back() || own.getRank() == 0 || (own.hasStaticShape() && own.getNumElements() == 1);
-    }
-    if (!any || !all || !halted.stateIs(frozen))
+    if (llvm::count(frozen, true) <= most || !halted.stateIs(frozen))
       continue;
+    most = llvm::count(frozen, true);
     running = op.getResult(0);
     byRows = frozen;
     SmallVector<int64_t> shape(type.getShape());
     if (shape.back() != 1)
       shape.push_back(1);
     rowType = RankedTensorType::get(shape, type.getElementType());
-    return true;
   }
-  return false;
+  return most > 0;
 }
 
-/// Whether a value that counts iterations is handed on: the loop's first runs whether rows do or not.
-bool LoopRaiser::countsIdleSteps() {
-  for (unsigned i = 0; i < numCarried(); ++i)
-    if (!byRows[i] && next(i) != argument(i) && !loop->getResult(i).use_empty())
-      return true;
-  return false;
+bool LoopRaiser::isTrue(Value value) {
+  value = throughMoves(value, true, true);
+  auto number = constantNumber(value);
+  return value == body->getArgument(1) || (number && *number != 0.0);
 }
 
-/// Whether the loop goes on as long as some row runs, or to its limit.
-bool LoopRaiser::stopsWithRows() {
-  auto isTrue = [&](Value value) {
-    value = throughMoves(value, true, true);
-    auto number = constantNumber(value);
-    return value == body->getArgument(1) || (number && *number != 0.0);
-  };
-  Value condition = throughMoves(yield->getOperand(0), true, true);
-  if (isTrue(condition)) {
-    // It would go on without changing anything.
-    return !isa<NoneType>(loop->getOperand(0).getType());
-  }
-  if (operatorOf(condition) == "And")
-    for (unsigned i : {0u, 1u})
-      if (isTrue(condition.getDefiningOp()->getOperand(i))) {
-        condition = throughMoves(condition.getDefiningOp()->getOperand(1 - i), true, true);
-        break;
-      }
-  Operation *test = condition.getDefiningOp();
+/// Whether a condition holds as long as some row runs after the step. Of no rows at all a ReduceMax of integers is the
+/// lowest, which Cast takes for true; PyTorch, which writes `any` so, means false.
+bool LoopRaiser::saysThatRowsRun(Value value) {
+  Operation *test = value.getDefiningOp();
   if (test && operatorOf(test) == "Greater") {
-    auto bound = constantNumber(test->getOperand(1));
+    auto least = constantNumber(test->getOperand(1));
     Operation *sum = test->getOperand(0).getDefiningOp();
-    if (!bound || *bound != 0.0 || !sum || operatorOf(sum) != "ReduceSum")
+    if (!least || *least != 0.0 || !sum || operatorOf(sum) != "ReduceSum")
       return false;
     test = sum;
   } else if (!test || operatorOf(test) != "ReduceMax") {
     return false;
   }
-  return isSameAfterStep(throughMoves(test->getOperand(0), true, true), running, body);
+  // Over all rows.
+  return hasOneElement(test->getResult(0)) &&
+         isSameAfterStep(throughMoves(test->getOperand(0), true, true), running, body);
+}
+
+/// The most iterations, if a condition says that a carried count, which grows by one in each, is below a constant.
+std::optional<int64_t> LoopRaiser::boundOf(Value value) {
+  Operation *test = value.getDefiningOp();
+  if (!test || (operatorOf(test) != "Less" && operatorOf(test) != "LessOrEqual"))
+    return std::nullopt;
+  Value count = throughMoves(test->getOperand(0), true, false);
+  auto end = constantInts(throughMoves(test->getOperand(1), true, false));
+  if (!end || end->size() != 1 || operatorOf(count) != "Add")
+    return std::nullopt;
+  for (unsigned i : {0u, 1u}) {
+    auto argument = dyn_cast<BlockArgument>(throughMoves(count.getDefiningOp()->getOperand(i), true, false));
+    auto step = constantInts(count.getDefiningOp()->getOperand(1 - i));
+    if (!argument || argument.getOwner() != body || argument.getArgNumber() < 2 || !(step == SmallVector<int64_t>{1}) ||
+        throughMoves(next(argument.getArgNumber() - 2), true, false) != count)
+      continue;
+    auto begin = constantInts(throughMoves(loop->getOperand(argument.getArgNumber()), true, false));
+    int64_t steps;
+    if (!begin || begin->size() != 1 || llvm::SubOverflow(end->front(), begin->front(), steps))
+      return std::nullopt;
+    // Tested behind the body: the first iteration is made in any case.
+    return std::max<int64_t>(steps + (operatorOf(test) == "LessOrEqual"), 1);
+  }
+  return std::nullopt;
+}
+
+/// Writes down what a condition behind the body computes of carried values, for the loop to test; false if it computes
+/// it of something else.
+bool LoopRaiser::addToProceed(Value condition) {
+  auto type = rankedType(condition);
+  if (!type || !hasOneElement(condition) || !type.getElementType().isInteger(1))
+    return false;
+  SmallVector<Operation *> ops;
+  llvm::SmallDenseSet<Value> seen;
+  std::function<bool(Value)> collect = [&](Value value) {
+    Operation *op = value.getDefiningOp();
+    if (value.getParentBlock() != body || llvm::is_contained(yield->getOperands().drop_front(1), value) ||
+        !seen.insert(value).second)
+      return true;
+    if (!op || op->getNumRegions() != 0 || !llvm::all_of(op->getOperands(), collect))
+      return false;
+    ops.push_back(op);
+    return true;
+  };
+  if (!collect(condition))
+    return false;
+  if (!test) {
+    test = std::make_unique<Block>();
+    for (Value value : body->getArguments().drop_front(2))
+      test->addArgument(value.getType(), loop->getLoc());
+  }
+  OpBuilder b(loop->getContext());
+  b.setInsertionPointToEnd(test.get());
+  IRMapping mapping;
+  for (unsigned i = 0; i < numCarried(); ++i)
+    mapping.map(next(i), test->getArgument(i));
+  for (Operation *op : ops)
+    b.clone(*op, mapping);
+  Value own = mapping.lookupOrDefault(condition);
+  proceed = proceed ? make(b, loop->getLoc(), "And", own.getType(), {proceed, own}) : own;
+  return true;
+}
+
+/// Whether the loop goes on as long as some row runs, or to its limit; then nothing may be lost by an earlier end.
+Reason LoopRaiser::checkStop() {
+  SmallVector<Value> open{yield->getOperand(0)};
+  bool withRows = false;
+  while (!open.empty()) {
+    Value whole = open.pop_back_val(), condition = throughMoves(whole, true, true);
+    if (isTrue(condition))
+      continue;
+    if (operatorOf(condition) == "And") {
+      llvm::append_range(open, condition.getDefiningOp()->getOperands());
+    } else if (auto most = boundOf(condition)) {
+      bound = std::min(*most, bound.value_or(*most));
+    } else if (saysThatRowsRun(condition)) {
+      withRows = true;
+    } else if (!addToProceed(whole)) {
+      return Reason("it ends by a condition that depends on more than what it carries", condition.getDefiningOp());
+    }
+  }
+  // To the limit it would go on without changing anything.
+  if (!withRows && isa<NoneType>(loop->getOperand(0).getType()) && !bound && !proceed)
+    return Reason("it does not end");
+  for (unsigned i = 0; i < numCarried(); ++i) {
+    if (byRows[i] || next(i) == argument(i) || loop->getResult(i).use_empty())
+      continue;
+    atLeastOnce = withRows;
+    bool hasRows = rankedType(argument(i)).getRank() != 0 && !hasOneElement(argument(i));
+    if (!withRows && hasRows)
+      return Reason("no comparison of carried values leaves all that it carries as it is for a row that halts");
+    if (!withRows)
+      return Reason("a value without rows, which changes even if no row runs, is used behind it");
+  }
+  return {};
 }
 
 /// The rows that run as a mask, [rows..., 1].
@@ -149,8 +233,8 @@ void LoopRaiser::hoistConstants() {
       op.moveBefore(loop);
 }
 
-/// Carries along what is computed row by row from a carried state with matrix products, and is then needed for all rows:
-/// of a row that does not run, neither the state nor this changes.
+/// Carries along what is computed row by row from a carried state with matrix products, and is then needed for all
+/// rows: of a row that does not run, neither the state nor this changes.
 void LoopRaiser::carryContext() {
   for (unsigned i = 0, e = byRows.size(); i < e; ++i) {
     if (!byRows[i] || rankedType(argument(i)).getRank() != rowType.getRank())
@@ -167,14 +251,7 @@ void LoopRaiser::carryContext() {
       return grown ? std::move(region) : nullptr;
     };
     SmallVector<Value> found;
-    llvm::SmallDenseSet<Value> computed;
-    for (Operation &op : *body)
-      for (Value value : op.getResults()) {
-        auto type = rankedType(value);
-        if (type && type.getRank() == rowType.getRank() &&
-            type.getShape().drop_back() == rowType.getShape().drop_back() && regionFor(value))
-          computed.insert(value);
-      }
+    llvm::SmallDenseSet<Value> computed = RowRegion(body, cast<RankedTensorType>(state.getType())).computedFrom(state);
     for (Operation &op : *body)
       for (Value value : op.getResults()) {
         // Only where it leaves the rows: for rows alone it is computed with them.
@@ -205,6 +282,7 @@ void LoopRaiser::carryContext() {
                                                   next(i), carried, found, /*dense=*/false);
     for (auto [value, current] : llvm::zip(found, carried))
       value.replaceAllUsesWith(current);
+    updates.insert(update);
     addedInit.append(initial);
     SmallVector<Value> yields(yield->getOperands());
     llvm::append_range(yields, update.getResults());
@@ -213,24 +291,52 @@ void LoopRaiser::carryContext() {
   }
 }
 
-/// Carried values that are computed for all rows, and are what they were for those that do not run.
+/// Carried values that are computed for all rows, and are what they were for those that do not run. All at once if that
+/// can be: a state and what is accumulated of it are made by the same operations.
 void LoopRaiser::maskAccumulators() {
+  SmallVector<unsigned> all;
   for (unsigned i = 0, e = byRows.size(); i < e; ++i) {
-    Value value = next(i);
-    if (!byRows[i] || value == argument(i) || rankedType(value).getRank() != rowType.getRank() ||
-        value.getDefiningOp<MaskedRowsOp>())
-      continue;
-    RowRegion region(body, cast<RankedTensorType>(value.getType()));
-    OpOperand &use = yield->getOpOperand(1 + i);
-    RowRegion::Root root{value, {&use}};
-    if (!region.grow(root))
-      continue;
-    OpBuilder b(yield);
-    MaskedRowsOp update = region.buildMaskedRows(b, loop->getLoc(), value.getType(), maskAt(b), region.rows(),
-                                                 ValueRange(argument(i)), value, /*dense=*/false);
-    use.set(update.getResult(0));
-    region.eraseMembers();
+    auto type = rankedType(next(i));
+    if (byRows[i] && next(i) != argument(i) && type.getRank() == rowType.getRank() &&
+        !next(i).getDefiningOp<MaskedRowsOp>() && (all.empty() || next(i) != next(all.back())))
+      all.push_back(i);
   }
+  auto mask = [&](ArrayRef<unsigned> numbers) {
+    RowRegion region(body, rankedType(next(numbers.front())));
+    SmallVector<RowRegion::Root> roots;
+    SmallVector<Value> values, before;
+    Operation *last = nullptr;
+    for (unsigned i : numbers) {
+      // What is brought up to date behind a step is so for the rows that ran.
+      SmallVector<OpOperand *> uses;
+      for (OpOperand &use : next(i).getUses())
+        if (use.getOwner() == yield || updates.contains(use.getOwner()))
+          uses.push_back(&use);
+      roots.push_back({next(i), uses});
+      if (Operation *op = next(i).getDefiningOp(); op && (!last || last->isBeforeInBlock(op)))
+        last = op;
+      values.push_back(next(i));
+      before.push_back(argument(i));
+    }
+    if (!region.grow(roots))
+      return false;
+    OpBuilder b(yield);
+    b.setInsertionPointAfter(last);
+    MaskedRowsOp update = region.buildMaskedRows(b, loop->getLoc(), ValueRange(values).getTypes(), maskAt(b),
+                                                 region.rows(), before, values, /*dense=*/false);
+    for (auto [root, result] : llvm::zip(roots, update.getResults()))
+      for (OpOperand *use : root.uses)
+        use->set(result);
+    region.eraseMembers();
+    return true;
+  };
+  // A number for each row is tested, too, and would keep the others from it.
+  auto isWide = [&](unsigned i) { return rankedType(next(i)).getShape().back() != 1; };
+  SmallVector<unsigned> wide = llvm::filter_to_vector(all, isWide);
+  bool together = wide.size() > 1 && mask(wide);
+  for (unsigned i : all)
+    if (!together || !isWide(i))
+      mask(i);
 }
 
 /// Moves what only masked rows use into them.
@@ -272,19 +378,21 @@ void LoopRaiser::rewrite() {
   bool always = isa<NoneType>(enter.getType()) || constantNumber(enter).value_or(0.0) != 0.0;
   if (!always)
     limit = make(b, loc, "Where", limit.getType(), {enter, limit, makeInts(b, loc, {}, 0)});
+  if (bound)
+    limit = make(b, loc, "Min", limit.getType(), {limit, makeInts(b, loc, {}, *bound)});
   SmallVector<Value> init(loop->getOperands().drop_front(2));
   llvm::append_range(init, addedInit);
   auto op = HaltingLoopOp::create(b, loc, ValueRange(init).getTypes(), limit, init, byRows, /*dense=*/false,
-                                  /*self_masked=*/true);
+                                  /*self_masked=*/true, atLeastOnce);
   SmallVector<Type> types{RankedTensorType::get({}, b.getI64Type())};
   llvm::append_range(types, ValueRange(init).getTypes());
   SmallVector<Location> locations(types.size(), loc);
 
   // What says who runs, in a region of its own.
-  Block *test = b.createBlock(&op.getRunning(), {}, types, locations);
+  Block *running = b.createBlock(&op.getRunning(), {}, types, locations);
   IRMapping mapping;
   for (unsigned i = 0; i < init.size(); ++i)
-    mapping.map(argument(i), test->getArgument(1 + i));
+    mapping.map(argument(i), running->getArgument(1 + i));
   std::function<Value(Value)> copy = [&](Value value) -> Value {
     if (Value known = mapping.lookupOrNull(value))
       return known;
@@ -296,10 +404,17 @@ void LoopRaiser::rewrite() {
     b.clone(*definition, mapping);
     return mapping.lookup(value);
   };
-  Value mask = copy(running);
+  Value mask = copy(this->running);
   if (mask.getType() != rowType)
     mask = make(b, loc, "Unsqueeze", rowType, {mask, makeInts(b, loc, {1}, {rowType.getRank() - 1})});
-  YieldOp::create(b, loc, mask);
+  SmallVector<Value> tests{mask};
+  if (proceed) {
+    for (auto [argument, carried] : llvm::zip(test->getArguments(), running->getArguments().drop_front(1)))
+      argument.replaceAllUsesWith(carried);
+    running->getOperations().splice(running->end(), test->getOperations());
+    tests.push_back(proceed);
+  }
+  YieldOp::create(b, loc, tests);
 
   Block *work = b.createBlock(&op.getBody(), {}, types, locations);
   body->getArgument(0).replaceAllUsesWith(work->getArgument(0));
@@ -318,6 +433,7 @@ void LoopRaiser::rewrite() {
   if (condition && condition->getBlock() == work)
     eraseUnused(condition);
 
+  made = op;
   b.setInsertionPointAfter(op);
   for (unsigned i = 0; i < loop->getNumResults() && i < numCarried(); ++i) {
     Value result = op.getResult(i);
@@ -328,21 +444,19 @@ void LoopRaiser::rewrite() {
   loop->erase();
 }
 
-std::string LoopRaiser::raise() {
-  if (std::string why = check(); !why.empty())
+Reason LoopRaiser::raise() {
+  if (Reason why = check(); !why.empty())
     return why;
   hoistConstants();
   if (!findRunning())
-    return "no comparison of carried values leaves all that it carries as it is for a row that halts";
-  if (countsIdleSteps())
-    return "a value without rows, which changes even if no row runs, is used behind it";
-  if (!stopsWithRows())
-    return "it ends by another condition than that no row runs";
+    return Reason("no comparison of carried values leaves all that it carries as it is for a row that halts");
+  if (Reason why = checkStop(); !why.empty())
+    return why;
   carryContext();
   maskAccumulators();
   absorb();
   rewrite();
-  return "";
+  return {};
 }
 
 struct RaiseHaltingLoops : impl::RaiseHaltingLoopsBase<RaiseHaltingLoops> {
@@ -355,10 +469,10 @@ struct RaiseHaltingLoops : impl::RaiseHaltingLoopsBase<RaiseHaltingLoops> {
     for (Operation *loop : loops) {
       Location loc = loop->getLoc();
       LoopRaiser raiser(loop);
-      if (std::string why = raiser.raise(); why.empty())
-        emitRemark(loc) << "became ac.halting_loop";
+      if (Reason why = raiser.raise(); why.empty())
+        remarkRaised(loc, raiser.made) << "ac.halting_loop";
       else
-        loop->emitRemark("loop not raised to a halting loop: ") << why;
+        remarkRefused(loop, "loop not raised to a halting loop", why);
     }
   }
 };

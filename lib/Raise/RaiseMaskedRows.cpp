@@ -31,8 +31,8 @@ struct RaiseMaskedRows : impl::RaiseMaskedRowsBase<RaiseMaskedRows> {
     RowRegion region(user->getBlock(), cast<RankedTensorType>(value.getType()));
     RowRegion::Root root{value, {&use}};
     if (!region.grow(root) || region.numProducts() == 0) {
-      user->emitRemark("mask of rows not used: ")
-          << (region.why.empty() ? std::string("no matrix product is under the mask") : region.why);
+      remarkRefused(user, "mask of rows not used",
+                    region.why.empty() ? Reason("no matrix product is under the mask") : region.why);
       return {};
     }
     OpBuilder b(user);
@@ -43,7 +43,7 @@ struct RaiseMaskedRows : impl::RaiseMaskedRowsBase<RaiseMaskedRows> {
     gone.insert(region.members().begin(), region.members().end());
     region.eraseMembers();
     collect(op);
-    user->emitRemark("became ac.masked_rows with ") << numProducts << " matrix products";
+    remarkRaised(user->getLoc(), op) << "ac.masked_rows with " << numProducts << " matrix products";
     return op.getResult(0);
   }
 

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Raise/Passes.h"
+#include "Raise/Remarks.h"
 #include "Raise/Values.h"
 #include "llvm/ADT/StringSet.h"
 #include <limits>
@@ -325,6 +326,7 @@ void MoeOperator::rewrite() {
     Value x = body->addArgument(rowsType, loc);
     YieldOp::create(b, loc, run(x, expert));
   }
+  remarkRaised(loc, dispatch) << "ac.moe_dispatch of " << numExperts << " experts";
   op->getResult(0).replaceAllUsesWith(dispatch.getResult());
   op->erase();
 }
@@ -340,10 +342,9 @@ struct RaiseMoeOperator : impl::RaiseMoeOperatorBase<RaiseMoeOperator> {
     for (Operation *op : operators) {
       MoeOperator experts(op);
       if (!experts.match()) {
-        op->emitRemark("mixture of experts not raised: ") << experts.why;
+        remarkRefused(op, "mixture of experts not raised", Reason(experts.why));
         continue;
       }
-      op->emitRemark("became ac.moe_dispatch of ") << experts.numExperts << " experts";
       experts.rewrite();
     }
   }

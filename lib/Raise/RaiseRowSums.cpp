@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #include "Raise/Masks.h"
 #include "Raise/Passes.h"
+#include "Raise/Remarks.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/SetVector.h"
@@ -194,13 +195,13 @@ void RowSum::rewrite(llvm::SmallPtrSetImpl<Operation *> &gone) {
     for (auto [region, term] : llvm::zip(chain.getLearners(), terms))
       buildRegion(region, term.rows);
     sum = chain.getResult();
-    root->emitRemark("became ac.learner_chain of ") << terms.size() << " learners";
+    remarkRaised(root->getLoc(), chain) << "ac.learner_chain of " << terms.size() << " learners";
   } else {
     auto dispatch = MoeDispatchOp::create(b, loc, type, weights(), rows.getArrayRef(), dense, terms.size());
     for (auto [region, term] : llvm::zip(dispatch.getExperts(), terms))
       buildRegion(region, term.rows);
     sum = dispatch.getResult();
-    root->emitRemark("became ac.moe_dispatch of ") << terms.size() << " experts";
+    remarkRaised(root->getLoc(), dispatch) << "ac.moe_dispatch of " << terms.size() << " experts";
     if (rest)
       sum = make(b, loc, "Add", type, {rest, sum});
   }

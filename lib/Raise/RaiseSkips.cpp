@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 #include "Raise/IfBranches.h"
 #include "Raise/Passes.h"
+#include "Raise/Remarks.h"
 #include "Raise/Scores.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/SetVector.h"
@@ -72,7 +73,7 @@ struct RaiseSkips : impl::RaiseSkipsBase<RaiseSkips> {
     unsigned products = numProducts(body);
     if (products == 0)
       return;
-    auto refuse = [&](const Twine &why) { branch->emitRemark("block is not skipped: ") << why; };
+    auto refuse = [&](const Twine &why) { remarkRefused(branch, "block is not skipped", why); };
     std::string why;
     if (!hasOneElement(branch->getOperand(0)))
       return refuse("its condition is not known to have one element");
@@ -95,7 +96,7 @@ struct RaiseSkips : impl::RaiseSkipsBase<RaiseSkips> {
     }
     auto skip = SkipOp::create(b, branch->getLoc(), branch->getResultTypes(), active, otherwise, dense);
     moveBranch(body, skip.getBody(), skip.getResultTypes());
-    skip->emitRemark("became ac.skip of ") << products << " matrix products" << told;
+    remarkRaised(skip->getLoc(), skip) << "ac.skip of " << products << " matrix products" << told;
     branch->replaceAllUsesWith(skip->getResults());
     branch->erase();
     conditions.push_back(condition);
@@ -131,7 +132,7 @@ struct RaiseSkips : impl::RaiseSkipsBase<RaiseSkips> {
       }
       if (products == 0)
         continue;
-      auto refuse = [&](const Twine &why) { where->emitRemark("block is not skipped: ") << why; };
+      auto refuse = [&](const Twine &why) { remarkRefused(where, "block is not skipped", why); };
       auto ranked = dyn_cast<RankedTensorType>(type);
       if (!ranked || value.getType() != type || other.getType() != type)
         return refuse("its sides are not of one type of known rank");
@@ -151,7 +152,7 @@ struct RaiseSkips : impl::RaiseSkipsBase<RaiseSkips> {
         member->moveBefore(body, body->end());
       b.setInsertionPointToEnd(body);
       YieldOp::create(b, where->getLoc(), value);
-      skip->emitRemark("became ac.skip of ") << products << " matrix products" << told;
+      remarkRaised(skip->getLoc(), skip) << "ac.skip of " << products << " matrix products" << told;
       where->replaceAllUsesWith(skip->getResults());
       where->erase();
       conditions.push_back(condition);

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #include "Raise/Masks.h"
 #include "Raise/Passes.h"
+#include "Raise/Remarks.h"
 #include "mlir/IR/Builders.h"
 #include <optional>
 
@@ -76,7 +77,7 @@ struct RaiseStackedRows : impl::RaiseStackedRowsBase<RaiseStackedRows> {
     }
 
     // From here on it is a candidate, and what is in the way is told.
-    auto refuse = [&](const Twine &why) { sum->emitRemark("stack of rows not taken apart: ") << why; };
+    auto refuse = [&](const Twine &why) { remarkRefused(sum, "stack of rows not taken apart", why); };
     auto maskType = dyn_cast<RankedTensorType>(mask.getType());
     SmallVector<int64_t> want(type.getShape());
     want.back() = 1;
@@ -112,7 +113,7 @@ struct RaiseStackedRows : impl::RaiseStackedRowsBase<RaiseStackedRows> {
     if (!keep || keep.getInt())
       total = make(b, sum->getLoc(), "Unsqueeze", sum->getResult(0).getType(),
                    {total, makeInts(b, sum->getLoc(), {1}, *axis)});
-    sum->emitRemark("became a sum of ") << count << " masked terms";
+    remarkRaised(sum->getLoc()) << "a sum of " << count << " masked terms";
     sum->getResult(0).replaceAllUsesWith(total);
     sum->erase();
     masking->erase();

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Raise/Passes.h"
+#include "Raise/Remarks.h"
 #include "Raise/UnrolledLoop.h"
 #include "Raise/Values.h"
 #include "Support/Weights.h"
@@ -332,7 +333,7 @@ struct RaiseUnrolledLoops : impl::RaiseUnrolledLoopsBase<RaiseUnrolledLoops> {
           failing.clear();
           size_t carried = found.slots.size(), stacked = found.stacks.size();
           Operation *loop = Builder(block, classes, found).build();
-          InFlightDiagnostic remark = loop->emitRemark("became a loop of ")
+          InFlightDiagnostic remark = remarkRaised(loop->getLoc()) << "a loop of "
                                       << found.numSteps() << " steps with " << products << " products each, " << carried
                                       << " values carried, " << stacked << " stacked";
           if (peeled)
@@ -348,7 +349,7 @@ struct RaiseUnrolledLoops : impl::RaiseUnrolledLoopsBase<RaiseUnrolledLoops> {
           break;
       }
     if (!tried.contains(seed[0]))
-      seed[0]->emitRemark("repeated ") << seed.size() << " times, but not a loop: " << why;
+      remarkRefused(seed[0], "repeated " + Twine(seed.size()) + " times, but not a loop", Reason(why));
     for (auto [op, step] : steps)
       tried.insert(op);
     return false;

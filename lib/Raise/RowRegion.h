@@ -17,12 +17,14 @@
 #ifndef RAISE_ROWREGION_H
 #define RAISE_ROWREGION_H
 
+#include "Raise/Remarks.h"
 #include "dialects/AC/IR/ACDialect.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Operation.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SetVector.h"
 #include <functional>
 #include <optional>
@@ -50,7 +52,11 @@ public:
   /// Grows the region; false, with the reason in `why`, if a root is not made by an operation that treats rows
   /// independently.
   bool grow(ArrayRef<Root> roots);
-  std::string why;
+  Reason why;
+
+  /// What the block computes row by row from `state`, an argument of it, and from what is outside of the block, with
+  /// matrix products, and as a value that may cross the border. One sweep over the block.
+  llvm::SmallDenseSet<Value> computedFrom(Value state) const;
 
   /// Matrix products with something that is the same for all rows.
   unsigned numProducts() const;

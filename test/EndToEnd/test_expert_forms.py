@@ -102,6 +102,39 @@ def batched_einsum(g, rng):
 
 
 @form
+def grouped(g, rng):
+    """As transformers exports grouped products: choices sorted by expert, counted in bins, put back by the inverse."""
+    share, which = top(g, rng)
+    flat = g("Reshape", which, [-1])
+    length = g("Reshape", g("Gather", g("Shape", flat), np.array(-1)), [1])
+    experts, order = g("TopK", flat, length, outputs=2, axis=-1, largest=0)
+    below = g("And", g("Equal", g("Less", order, 0), np.array(True)), g("Cast", g("Mod", order, CHOICES), to=9))
+    row = g("Sub", g("Div", order, CHOICES), g("Cast", below, to=7))
+    at = g("Unsqueeze", order, [-1])
+    picked = g("GatherND", "x", g("Unsqueeze", row, [-1]))
+    bins = g("Cast", g("Div", g("Cast", experts, to=1), (EXPERTS - 1) / EXPERTS), to=7)
+    bins = g("Clip", bins, np.array(0), np.array(EXPERTS - 1))
+    ones = g("Expand", 1.0, g("Shape", bins))
+    counts = g("ScatterElements", np.zeros(EXPERTS, np.float32), bins, ones, reduction="add", axis=0)
+    ends = g("Cast", g("CumSum", g("Cast", counts, to=6), np.array(0)), to=7)
+    ends = [g("Squeeze", end, [0]) for end in g("Split", ends, outputs=EXPERTS, axis=0, num_outputs=EXPERTS)]
+    groups = [g("Range", begin, end, np.array(1)) for begin, end in zip([np.array(0), *ends], ends)]
+
+    def product(rows, matrices):
+        matrices = g("Split", matrices, outputs=EXPERTS, axis=0, num_outputs=EXPERTS)
+        parts = [g("MatMul", g("Gather", rows, own), g("Squeeze", w, [0])) for own, w in zip(groups, matrices)]
+        return g("Concat", *parts, axis=0)
+
+    gate, linear = g("Split", product(picked, stack(rng, WIDTH, 2 * INNER)), outputs=2, axis=1, num_outputs=2)
+    answer = product(g("Mul", g("Mul", gate, g("Sigmoid", gate)), linear), stack(rng, INNER, WIDTH))
+    answer = g("Mul", answer, g("Unsqueeze", g("GatherND", g("Reshape", share, [-1]), at), [-1]))
+    count = g("Range", np.array(0), g("Squeeze", length, [0]), np.array(1))
+    back = g("ScatterND", g("Expand", np.array(0), g("Shape", order)), at, count)
+    answer = g("GatherND", answer, g("Unsqueeze", back, [-1]))
+    g("ReduceSum", g("Reshape", answer, [-1, CHOICES, WIDTH]), [1], keepdims=0, outputs="y")
+
+
+@form
 def scattered_without_add(g, rng):
     """An older exporter: weights by flat place, answers scattered into zeros that are then added."""
     share, which = top(g, rng)

@@ -279,6 +279,36 @@ def test_halting_without_a_limit(accordion, tmp_path, limit):
         assert list(counters) == [5 * steps.max(), steps.sum()]
 
 
+@pytest.mark.parametrize("ends", [THRESHOLD, 0.5])
+def test_halting_loop_that_counts(accordion, tmp_path, ends):
+    """As PyTorch's while_loop is exported: a count of its steps, below a constant while some row is below a threshold,
+    which may be another than that by which rows run; the state and its sum are made by one product. With one threshold
+    the count is an output: the first step is made even if no row runs."""
+    rng, g, s = seeded("counts"), Graph(), Graph("step_")
+    work, counted = Work(rng), ends == THRESHOLD
+    go = s("Less", "a", THRESHOLD)
+    p = s("Mul", s("Cast", go, to=FLOAT), s("Sigmoid", s("MatMul", "h", weight(rng, WIDTH, 1))))
+    new = work.graph(s, "h")
+    s("Add", "c", 1, outputs="c_after")
+    s("Where", s("Greater", p, 0.0), new, "h", outputs="h_after")
+    s("Add", s("Mul", new, p), s("Mul", "y", s("Sub", 1.0, p)), outputs="y_after")
+    s("Add", "a", p, outputs="a_after")
+    some = s("Cast", s("ReduceMax", s("Cast", s("Less", "a_after", ends), to=INT64), keepdims=0), to=BOOL)
+    s("And", s("Less", "c_after", LIMIT), some, outputs="again")
+    state = [("c", INT64, []), ("h", FLOAT, ["n", WIDTH]), ("a", FLOAT, ["n", 1]), ("y", FLOAT, ["n", WIDTH])]
+    after = [("again", BOOL, []), *((f"{name}_after", kind, dims) for name, kind, dims in state)]
+    body = graph_of(s, "step", [("i", INT64, []), ("go", BOOL, []), *state], after)
+    g("Mul", "x", 0.0, outputs="zero")
+    g("Loop", "", np.array(True), 0, "x", "start", "zero", outputs=["count", "last", "mass", "y"], body=body)
+    outputs = {"last": state[1][1:], "mass": state[2][1:], "y": state[3][1:]} | ({"count": state[0][1:]} if counted else {})
+    model = Model(accordion, tmp_path, finish(g, {"x": state[1][1:], "start": state[2][1:]}, outputs))
+    assert "halting_loop" in model.kinds
+    for count in (23, 1):
+        for start in (-9, -1, 0, 0.75, 1):
+            x = rng.standard_normal((count, WIDTH)).astype(np.float32)
+            model.check({"x": x, "start": np.full((count, 1), start, np.float32)})
+
+
 @pytest.mark.parametrize("lead", [["n"], ["b", "n"]])
 def test_halting_rows_that_attend_to_others(accordion, tmp_path, lead):
     """Rows that run attend to all rows, those that have halted included, and go through as many learners as each asks for."""

@@ -280,7 +280,7 @@ class Halting:
         h, a, steps, count = x.astype(np.float64), start.copy(), np.zeros(len(x)), 0
         for i in range(int(limit)):
             go = a < 1
-            if not go.any() and self.form != "dense":
+            if not go.any():
                 break
             work = self.branches(2, h)
             new = work if self.form == "self_masked" else h + np.where(k > 0, work, 0)

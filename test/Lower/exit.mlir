@@ -37,13 +37,13 @@ func.func @dense(%stop: tensor<i1>, %x: tensor<8x4xf32>, %w: tensor<4x4xf32>) ->
   return %y : tensor<8x4xf32>
 }
 
-// Counters are named after the node; of one name the second gets a number. An inner exit counts for itself, and what is
-// not known while compiling is not told.
+// Counters are named after the node; of one name the second gets a number. An inner exit counts for itself. Of a
+// batch whose size is not known, samples are counted; with two unknown sizes the cost is not told.
 // CHECK-LABEL: func.func @names(
 // CHECK: ac.count "layer" 0 {{.*}} flops [0, 0]
 // CHECK: scf.if
-// CHECK: ac.count "layer#2" 0 {{.*}} flops [0, -1]
-// CHECK: ac.count "layer#3" 0 {{.*}} of "skip" ["runs", "body"] flops [0, -1]
+// CHECK: ac.count "layer#2" 0 %{{.*}} of "exit" ["samples", "rest"] flops [0, 32]
+// CHECK: ac.count "layer#3" 0 %{{.*}} of "skip" ["samples", "body"] flops [0, 32]
 func.func @names(%stop: tensor<i1>, %x: tensor<?x4xf32>, %w: tensor<4x4xf32>) -> tensor<?x4xf32> {
   %y = ac.exit %stop : tensor<i1> early {
     ac.yield %x : tensor<?x4xf32>
@@ -91,4 +91,25 @@ func.func @skip(%active: tensor<i1>, %x: tensor<?x4xf32>, %w: tensor<4x4xf32>) -
     ac.yield %0 : tensor<?x4xf32>
   } -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
+}
+
+// Heads split off by a Reshape make several rows of a sample; another unknown size tells nothing.
+// CHECK-LABEL: func.func @samples(
+// CHECK: ac.count "reshaped" 0 %{{.*}} of "skip" ["samples", "body"] flops [0, 96]
+// CHECK: ac.count "sequences" 0 %{{.*}} of "skip" ["runs", "body"] flops [0, -1]
+func.func @samples(%on: tensor<i1>, %x: tensor<?x12xf32>, %s: tensor<?x?x4xf32>, %w: tensor<4x4xf32>)
+    -> (tensor<?x12xf32>, tensor<?x?x4xf32>) {
+  %apart = onnx.Constant() {value = dense<[-1, 4]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %whole = onnx.Constant() {value = dense<[-1, 12]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %y = ac.skip %on : tensor<i1> otherwise(%x : tensor<?x12xf32>) {
+    %0 = onnx.Reshape(%x, %apart) : (tensor<?x12xf32>, tensor<2xi64>) -> tensor<?x4xf32>
+    %1 = onnx.MatMul(%0, %w) : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    %2 = onnx.Reshape(%1, %whole) : (tensor<?x4xf32>, tensor<2xi64>) -> tensor<?x12xf32>
+    ac.yield %2 : tensor<?x12xf32>
+  } -> tensor<?x12xf32> loc("reshaped")
+  %z = ac.skip %on : tensor<i1> otherwise(%s : tensor<?x?x4xf32>) {
+    %0 = onnx.MatMul(%s, %w) : (tensor<?x?x4xf32>, tensor<4x4xf32>) -> tensor<?x?x4xf32>
+    ac.yield %0 : tensor<?x?x4xf32>
+  } -> tensor<?x?x4xf32> loc("sequences")
+  return %y, %z : tensor<?x12xf32>, tensor<?x?x4xf32>
 }

@@ -79,15 +79,21 @@ func.func @keys_for_all(%x: tensor<?x4xf32>, %a0: tensor<?xf32>, %p: tensor<?xf3
 
 // -----
 
-// A loop that ends when the mean of the sums has reached one.
+// A loop that ends when the mean of the sums has reached one, or no row runs.
 // CHECK-LABEL: func @other_condition
-// CHECK: onnx.Loop
+// CHECK: ac.halting_loop self_masked limit
+// CHECK: running {
+// CHECK-NEXT: ^bb0(%{{.*}}: tensor<i64>, %[[A:.*]]: tensor<?x1xf32>):
+// CHECK: %[[ON:.*]] = onnx.Less(%[[A]], %{{.*}})
+// CHECK: %[[MEAN:.*]] = onnx.ReduceMean(%[[A]], %{{.*}})
+// CHECK: %[[AGAIN:.*]] = onnx.Less(%[[MEAN]], %{{.*}})
+// CHECK: ac.yield %[[ON]], %[[AGAIN]] : tensor<?x1xi1>, tensor<i1>
 func.func @other_condition(%x: tensor<?x1xf32>, %p: tensor<?x1xf32>) -> tensor<?x1xf32> {
   %none = "onnx.NoValue"() : () -> none
   %limit = "onnx.Constant"() {value = dense<9> : tensor<i64>} : () -> tensor<i64>
   %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
   %one = "onnx.Constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
-  // expected-remark @+1 {{loop not raised to a halting loop: it ends by another condition than that no row runs}}
+  // expected-remark @+1 {{became ac.halting_loop}}
   %y = "onnx.Loop"(%limit, %true, %x) ({
   ^bb0(%i: tensor<i64>, %go: tensor<i1>, %a: tensor<?x1xf32>):
     %on = "onnx.Less"(%a, %one) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
@@ -143,15 +149,15 @@ func.func @stacked_outputs(%x: tensor<?x1xf32>, %p: tensor<?x1xf32>) -> tensor<?
 
 // -----
 
-// The loop counts one iteration where no row runs at first; `ac.halting_loop` has none.
+// The loop tests behind its body: it counts one iteration where no row runs at first.
 // CHECK-LABEL: func @counted_iterations
-// CHECK: onnx.Loop
+// CHECK: ac.halting_loop self_masked at_least_once limit({{.*}}) init(%arg0, %{{.*}} : tensor<?x1xf32>, tensor<f32>) rows [true, false]
 func.func @counted_iterations(%x: tensor<?x1xf32>, %p: tensor<?x1xf32>) -> (tensor<?x1xf32>, tensor<f32>) {
   %none = "onnx.NoValue"() : () -> none
   %limit = "onnx.Constant"() {value = dense<9> : tensor<i64>} : () -> tensor<i64>
   %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
   %one = "onnx.Constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
-  // expected-remark @+1 {{loop not raised to a halting loop: a value without rows, which changes even if no row runs, is used behind it}}
+  // expected-remark @+1 {{became ac.halting_loop}}
   %y:2 = "onnx.Loop"(%limit, %true, %x, %one) ({
   ^bb0(%i: tensor<i64>, %go: tensor<i1>, %a: tensor<?x1xf32>, %c: tensor<f32>):
     %on = "onnx.Less"(%a, %one) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
@@ -163,6 +169,95 @@ func.func @counted_iterations(%x: tensor<?x1xf32>, %p: tensor<?x1xf32>) -> (tens
     %n = "onnx.ReduceMax"(%f1, %none) {keepdims = 0 : i64} : (tensor<?x1xi64>, none) -> tensor<i64>
     %again = "onnx.Cast"(%n) {to = 9 : i64} : (tensor<i64>) -> tensor<i1>
     "onnx.Yield"(%again, %a1, %c1) : (tensor<i1>, tensor<?x1xf32>, tensor<f32>) -> ()
+  }) : (tensor<i64>, tensor<i1>, tensor<?x1xf32>, tensor<f32>) -> (tensor<?x1xf32>, tensor<f32>)
+  return %y#0, %y#1 : tensor<?x1xf32>, tensor<f32>
+}
+
+// -----
+
+// As PyTorch's while_loop is exported: a count of steps below a constant is the limit; rows run below one, but the loop
+// goes on for those below a half; what is not positive is not taken over.
+// CHECK-LABEL: func @bounded
+// CHECK-DAG: %[[MOST:.*]] = onnx.Constant() {value = dense<6> : tensor<i64>}
+// CHECK: %[[LIMIT:.*]] = onnx.Min(%{{.*}}, %[[MOST]])
+// CHECK: ac.halting_loop self_masked limit(%[[LIMIT]] : tensor<i64>)
+// CHECK: running {
+// CHECK: ac.yield %{{.*}}, %{{.*}} : tensor<?x1xi1>, tensor<i1>
+// CHECK: body {
+// CHECK: %[[NEXT:.*]]:2 = ac.masked_rows
+// CHECK: onnx.MatMul
+// CHECK: ac.yield %{{.*}}, %[[NEXT]]#0, %{{.*}}, %[[NEXT]]#1
+func.func @bounded(%x: tensor<?x4xf32>, %a0: tensor<?x1xf32>, %p: tensor<?x1xf32>, %w: tensor<4x4xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
+  %none = "onnx.NoValue"() : () -> none
+  %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  %zero = "onnx.Constant"() {value = dense<0> : tensor<i64>} : () -> tensor<i64>
+  %step = "onnx.Constant"() {value = dense<1> : tensor<i64>} : () -> tensor<i64>
+  %end = "onnx.Constant"() {value = dense<6> : tensor<i64>} : () -> tensor<i64>
+  %one = "onnx.Constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  %half = "onnx.Constant"() {value = dense<0.5> : tensor<f32>} : () -> tensor<f32>
+  %nought = "onnx.Constant"() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
+  // expected-remark @+1 {{became ac.halting_loop}}
+  %y:4 = "onnx.Loop"(%none, %true, %zero, %x, %a0, %x) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %c: tensor<i64>, %h: tensor<?x4xf32>, %a: tensor<?x1xf32>, %sum: tensor<?x4xf32>):
+    %c1 = "onnx.Add"(%c, %step) : (tensor<i64>, tensor<i64>) -> tensor<i64>
+    %on = "onnx.Less"(%a, %one) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %f = "onnx.Cast"(%on) {to = 1 : i64} : (tensor<?x1xi1>) -> tensor<?x1xf32>
+    %add = "onnx.Mul"(%p, %f) : (tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %a1 = "onnx.Add"(%a, %add) : (tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %new = "onnx.MatMul"(%h, %w) : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    %takes = "onnx.Greater"(%f, %nought) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %h1 = "onnx.Where"(%takes, %new, %h) : (tensor<?x1xi1>, tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    %term = "onnx.Mul"(%new, %f) : (tensor<?x4xf32>, tensor<?x1xf32>) -> tensor<?x4xf32>
+    %sum1 = "onnx.Add"(%sum, %term) : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    %less = "onnx.Less"(%c1, %end) : (tensor<i64>, tensor<i64>) -> tensor<i1>
+    %on1 = "onnx.Less"(%a1, %half) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %f1 = "onnx.Cast"(%on1) {to = 7 : i64} : (tensor<?x1xi1>) -> tensor<?x1xi64>
+    %n = "onnx.ReduceMax"(%f1, %none) {keepdims = 0 : i64} : (tensor<?x1xi64>, none) -> tensor<i64>
+    %any = "onnx.Cast"(%n) {to = 9 : i64} : (tensor<i64>) -> tensor<i1>
+    %again = "onnx.And"(%less, %any) : (tensor<i1>, tensor<i1>) -> tensor<i1>
+    "onnx.Yield"(%again, %c1, %h1, %a1, %sum1) : (tensor<i1>, tensor<i64>, tensor<?x4xf32>, tensor<?x1xf32>, tensor<?x4xf32>) -> ()
+  }) : (none, tensor<i1>, tensor<i64>, tensor<?x4xf32>, tensor<?x1xf32>, tensor<?x4xf32>) -> (tensor<i64>, tensor<?x4xf32>, tensor<?x1xf32>, tensor<?x4xf32>)
+  return %y#1, %y#3 : tensor<?x4xf32>, tensor<?x4xf32>
+}
+
+// -----
+
+// The number of the iteration is not among what is carried.
+// CHECK-LABEL: func @ends_by_iteration
+// CHECK: onnx.Loop
+func.func @ends_by_iteration(%x: tensor<?x1xf32>, %p: tensor<?x1xf32>, %end: tensor<i64>) -> tensor<?x1xf32> {
+  %limit = "onnx.Constant"() {value = dense<9> : tensor<i64>} : () -> tensor<i64>
+  %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  %one = "onnx.Constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  // expected-remark @+1 {{loop not raised to a halting loop: it ends by a condition that depends on more than what it carries}}
+  %y = "onnx.Loop"(%limit, %true, %x) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %a: tensor<?x1xf32>):
+    %on = "onnx.Less"(%a, %one) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %sum = "onnx.Add"(%a, %p) : (tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %a1 = "onnx.Where"(%on, %sum, %a) : (tensor<?x1xi1>, tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %again = "onnx.Less"(%i, %end) : (tensor<i64>, tensor<i64>) -> tensor<i1>
+    "onnx.Yield"(%again, %a1) : (tensor<i1>, tensor<?x1xf32>) -> ()
+  }) : (tensor<i64>, tensor<i1>, tensor<?x1xf32>) -> tensor<?x1xf32>
+  return %y : tensor<?x1xf32>
+}
+
+// -----
+
+// To the limit in any case, and what counts the steps is used.
+// CHECK-LABEL: func @counted_to_the_limit
+// CHECK: onnx.Loop
+func.func @counted_to_the_limit(%x: tensor<?x1xf32>, %p: tensor<?x1xf32>) -> (tensor<?x1xf32>, tensor<f32>) {
+  %limit = "onnx.Constant"() {value = dense<9> : tensor<i64>} : () -> tensor<i64>
+  %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  %one = "onnx.Constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  // expected-remark @+1 {{loop not raised to a halting loop: a value without rows, which changes even if no row runs, is used behind it}}
+  %y:2 = "onnx.Loop"(%limit, %true, %x, %one) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %a: tensor<?x1xf32>, %c: tensor<f32>):
+    %on = "onnx.Less"(%a, %one) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %sum = "onnx.Add"(%a, %p) : (tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %a1 = "onnx.Where"(%on, %sum, %a) : (tensor<?x1xi1>, tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %c1 = "onnx.Add"(%c, %one) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+    "onnx.Yield"(%go, %a1, %c1) : (tensor<i1>, tensor<?x1xf32>, tensor<f32>) -> ()
   }) : (tensor<i64>, tensor<i1>, tensor<?x1xf32>, tensor<f32>) -> (tensor<?x1xf32>, tensor<f32>)
   return %y#0, %y#1 : tensor<?x1xf32>, tensor<f32>
 }

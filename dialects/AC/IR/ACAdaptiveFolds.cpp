@@ -298,7 +298,7 @@ struct FoldHaltingLoop : OpRewritePattern<HaltingLoopOp> {
     auto limit = constantElements(op.getLimit());
     auto mask = constantElements(op.getRunning().front().getTerminator()->getOperand(0));
     bool noRowRuns = mask && llvm::all_of(*mask, [](double runs) { return runs == 0; });
-    if ((limit && limit->front() <= 0) || noRowRuns) {
+    if ((limit && limit->front() <= 0) || (noRowRuns && !op.getAtLeastOnce())) {
       rewriter.replaceOp(op, op.getInit());
       return success();
     }

@@ -276,13 +276,14 @@ LogicalResult HaltingLoopOp::verifyRegions() {
   llvm::append_range(takes, getInit().getTypes());
   Block &running = getRunning().front();
   Operation *yield = running.getTerminator();
-  auto mask =
-      yield->getNumOperands() == 1 ? dyn_cast<RankedTensorType>(yield->getOperand(0).getType()) : RankedTensorType();
+  auto mask = yield->getNumOperands() == 1 || (yield->getNumOperands() == 2 && isFlag(yield->getOperand(1).getType()))
+                  ? dyn_cast<RankedTensorType>(yield->getOperand(0).getType())
+                  : RankedTensorType();
   if (TypeRange(running.getArgumentTypes()) != TypeRange(takes) || !mask || !mask.getElementType().isInteger(1) ||
       mask.getRank() == 0 || mask.getShape().back() != 1)
     return emitOpError("(halting_loop_c2) has a running region from (")
            << running.getArgumentTypes() << ") to (" << yield->getOperandTypes() << "), expected from (" << takes
-           << ") to one i1 tensor whose last dimension is one";
+           << ") to one i1 tensor whose last dimension is one, and perhaps one element of type i1";
   if (TypeRange(getResultTypes()) != TypeRange(getInit().getTypes()))
     return emitOpError("(halting_loop_c3) has results of types ")
            << getResultTypes() << ", expected " << getInit().getTypes();

@@ -380,21 +380,24 @@ def AC_HaltingLoopOp : AC_Op<"halting_loop", [RecursiveMemoryEffects]> {
   let summary = "Iterates the rows that have not halted";
   let description = [{
     Carries values from iteration to iteration. `running` computes from the iteration's number and the carried values
-    which rows go on; the loop ends when none does or after `limit` iterations. `body` computes the next values. Of the
+    which rows go on; the loop ends when none does or after `limit` iterations. It may yield besides whether another
+    iteration follows an iteration at all, which is not asked before the first one. `body` computes the next values. Of the
     carried values, those marked in `rows` have rows of their own: where a row does not run, its carried value stays
-    as it is, to the bit, whatever the body makes of it. The others take what the body yields.
+    as it is, to the bit, whatever the body makes of it. The others take what the body yields. With `at_least_once` the
+    first iteration is made whether rows run or not, unless the limit is below one: an ONNX `Loop` tests behind its body,
+    and what it counts may be wanted.
 
     The halting rule is what the regions say; `ac.decide` has the usual ones. Adaptive computation time carries the
     cumulated probability, its remainder and the number of steps, and sums or interpolates states as it pleases; an
     a-priori count is a `limit` and a mask that is true.
 
-    `dense` asks for the reference lowering: every row is computed in every iteration, then selected, up to `limit`.
-    `self_masked` says that the `ac.masked_rows` of the body whose `otherwise` is a carried value are under the mask of
+    `dense` asks for the reference lowering: every row is computed in every iteration, then selected, up to `limit`; an
+    iteration in which no row runs then changes nothing. `self_masked` says that the `ac.masked_rows` of the body whose `otherwise` is a carried value are under the mask of
     `running`, so that what they leave alone need not be selected again.
 
     - (halting_loop_c1) the limit is one element of type i64.
     - (halting_loop_c2) `running` takes the iteration (`tensor<i64>`) and the carried values and yields one i1 tensor whose
-      last dimension is one.
+      last dimension is one, and perhaps one element of type i1.
     - (halting_loop_c3) `body` takes the same and yields values of the types of the carried ones, which are the results.
     - (halting_loop_c4) `rows` has an entry for each carried value; those that are set have the leading dimensions of the
       mask, and its rank or, where the mask's last dimension is left out, one less.
@@ -409,11 +412,11 @@ def AC_HaltingLoopOp : AC_Op<"halting_loop", [RecursiveMemoryEffects]> {
     ```
   }];
   let arguments = (ins AnyRankedTensor:$limit, Variadic<AnyRankedTensor>:$init, DenseBoolArrayAttr:$rows, UnitAttr:$dense,
-                       UnitAttr:$self_masked);
+                       UnitAttr:$self_masked, UnitAttr:$at_least_once);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$running, SizedRegion<1>:$body);
   let assemblyFormat = [{
-    (`dense` $dense^)? (`self_masked` $self_masked^)? `limit` `(` $limit `:` type($limit) `)` `init` `(` $init `:` type($init) `)` `rows` $rows
+    (`dense` $dense^)? (`self_masked` $self_masked^)? (`at_least_once` $at_least_once^)? `limit` `(` $limit `:` type($limit) `)` `init` `(` $init `:` type($init) `)` `rows` $rows
     attr-dict-with-keyword `running` $running `body` $body (`->` type($results)^)?
   }];
   let hasVerifier = 1;

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Counters.h"
-#include "Lower/Ops/Costs.h"
+#include "Support/Costs.h"
 #include "dialects/AC/IR/ACDialect.h"
 
 using namespace mlir;

@@ -10,9 +10,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Branches.h"
-#include "Lower/Ops/Costs.h"
 #include "Lower/Ops/Counters.h"
 #include "Lower/Ops/Scalars.h"
+#include "Support/Costs.h"
 #include "dialects/AC/IR/ACDialect.h"
 
 using namespace mlir;
@@ -20,23 +20,40 @@ using namespace mlir::ac;
 
 namespace {
 
-/// The two counters of an operation that decides: how often it ran, and how often it took the branch that costs.
-void count(Node &node, Value costly, StringRef kind, ArrayRef<StringRef> names, ArrayRef<int64_t> flops) {
+/// What two branches cost for each unit, and how many units there are: runs, or the samples of a batch of unknown size.
+struct Costs {
+  int64_t cheap, costly;
+  StringRef units = "runs";
+  OpFoldResult count;
+};
+
+/// Of a cheap branch, which may be null, and a costly one.
+Costs costsOf(Node &node, Region *cheap, Region &costly) {
   Emitter &emit = node.emit;
-  Counters counters(node, kind);
-  for (auto [name, cost] : llvm::zip_equal(names, flops))
-    counters.add(name, cost);
-  counters.count(0, emit.getIndexAttr(1));
-  counters.count(1, Scalars(emit, emit.getLoc()).select(costly, emit.constantIndex(1), emit.constantIndex(0)));
+  Costs costs{cheap ? flopsPerRun(*cheap) : 0, flopsPerRun(costly), "runs", emit.getIndexAttr(1)};
+  if (costs.cheap >= 0 && costs.costly >= 0)
+    return costs;
+  SampleCost cheapCost = cheap ? flopsPerSample(*cheap) : SampleCost{0, {}}, costlyCost = flopsPerSample(costly);
+  llvm::SetVector<Value> samples = costlyCost.samples;
+  samples.insert(cheapCost.samples.begin(), cheapCost.samples.end());
+  if (cheapCost.flops < 0 || costlyCost.flops < 0 || samples.empty())
+    return costs;
+  OpFoldResult size = emit.dim(node.captured(samples[0]), 0);
+  if (llvm::any_of(samples, [&](Value value) { return !Emitter::same(emit.dim(node.captured(value), 0), size); }))
+    return costs;
+  return {cheapCost.flops, costlyCost.flops, "samples", size};
 }
 
-/// What two branches cost as {per run, more for the costly one}: in the reference form every run costs both.
-SmallVector<int64_t> branchCosts(int64_t cheap, int64_t costly, bool dense) {
-  if (cheap < 0 || costly < cheap)
-    return {cheap, kUnknownFlops};
-  if (!dense)
-    return {cheap, costly - cheap};
-  return {cheap + costly, 0};
+/// The two counters of an operation that decides: how often it ran, and how often it took the branch that costs.
+void count(Node &node, Value costly, StringRef kind, StringRef name, Costs costs, bool dense) {
+  Emitter &emit = node.emit;
+  // In the reference form every run costs both.
+  bool known = costs.cheap >= 0 && costs.costly >= costs.cheap;
+  Counters counters(node, kind);
+  counters.add(costs.units, known && dense ? costs.cheap + costs.costly : costs.cheap);
+  counters.add(name, !known ? kUnknownFlops : dense ? 0 : costs.costly - costs.cheap);
+  counters.count(0, costs.count);
+  counters.count(1, Scalars(emit, emit.getLoc()).select(costly, emit.asValue(costs.count), emit.constantIndex(0)));
 }
 
 /// Computes a branch at once; the branch itself then only yields.
@@ -60,8 +77,7 @@ LogicalResult lowerExit(Node &node) {
   branches.names[0] = "early";
   branches.names[1] = "rest";
   Scalars s(emit, emit.getLoc());
-  count(node, s.negate(stop), "exit", {"runs", "rest"},
-        branchCosts(flopsPerRun(op.getEarly()), flopsPerRun(op.getRest()), op.getDense()));
+  count(node, s.negate(stop), "exit", "rest", costsOf(node, &op.getEarly(), op.getRest()), op.getDense());
   if (op.getDense() && (failed(computeFirst(branches.lower[0])) || failed(computeFirst(branches.lower[1]))))
     return failure();
   return lowerBranches(node, stop, branches);
@@ -78,7 +94,7 @@ LogicalResult lowerSkip(Node &node) {
   };
   branches.names[0] = "the body";
   branches.names[1] = "what is passed by";
-  count(node, active, "skip", {"runs", "body"}, branchCosts(0, flopsPerRun(op.getBody()), op.getDense()));
+  count(node, active, "skip", "body", costsOf(node, nullptr, op.getBody()), op.getDense());
   if (op.getDense() && failed(computeFirst(branches.lower[0])))
     return failure();
   return lowerBranches(node, active, branches);

@@ -5,15 +5,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A loop that ends when no row runs. The work of an iteration is in the body's `ac.masked_rows`, which do it for the rows
-// that run; what the body makes for other rows is not taken over.
+// A loop that ends when no row runs. The work of an iteration is in the body's `ac.masked_rows`, which do it for the
+// rows that run; what the body makes for other rows is not taken over.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Compaction.h"
-#include "Lower/Ops/Costs.h"
 #include "Lower/Ops/Counters.h"
 #include "Lower/Ops/Iteration.h"
 #include "Lower/Ops/Scalars.h"
+#include "Support/Costs.h"
 #include "dialects/AC/IR/ACDialect.h"
 
 using namespace mlir;
@@ -26,15 +26,24 @@ constexpr int64_t kUnbounded = int64_t(1) << 53;
 
 class HaltingLoop {
 public:
-  explicit HaltingLoop(Node &node) : node(node), emit(node.emit), op(cast<HaltingLoopOp>(node.op)),
-                                      counters(node, "halting_loop") {}
+  explicit HaltingLoop(Node &node)
+      : node(node), emit(node.emit), op(cast<HaltingLoopOp>(node.op)), counters(node, "halting_loop") {}
   LogicalResult lower();
 
 private:
-  FailureOr<Value> runningRows(Value index, ValueRange carried);
-  Value anyOf(Value mask);
+  FailureOr<SmallVector<Value>> lowerDense(Iteration &iteration);
+  FailureOr<SmallVector<Value>> lowerSkipping(Iteration &iteration);
+  struct Test {
+    Value mask;    // which rows run
+    Value proceed; // i1: whether an iteration follows if some do
+  };
+  FailureOr<Test> test(OpFoldResult index, ValueRange carried);
+  /// An index as a tensor of one i64.
+  Value number(Value index) {
+    return emit.fromElements({}, emit.getI64Type(), emit.asInteger(index, emit.getI64Type()));
+  }
   void setUpCounters(OpFoldResult limit);
-  void countRunning(Value mask, Value index);
+  Value countRunning(Value mask);
   bool isKept(unsigned i);
   Value keep(Value mask, Value next, Value before);
 
@@ -48,20 +57,8 @@ private:
 /// With a limit that is known and no larger, each step has a counter of its own.
 constexpr int64_t kMostSteps = 64;
 
-/// Of the products in the masked rows of an iteration.
-int64_t flopsOfStep(HaltingLoopOp op) {
-  int64_t total = 0;
-  for (auto rows : op.getBody().front().getOps<MaskedRowsOp>()) {
-    int64_t flops = flopsPerRow(rows.getBody());
-    if (flops < 0)
-      return kUnknownFlops;
-    total += flops;
-  }
-  return total;
-}
-
 void HaltingLoop::setUpCounters(OpFoldResult limit) {
-  int64_t steps = getConstantIntValue(limit).value_or(kMostSteps + 1), flops = flopsOfStep(op);
+  int64_t steps = getConstantIntValue(limit).value_or(kMostSteps + 1), flops = flopsPerStep(op.getBody());
   byStep = steps <= kMostSteps;
   counters.add(byStep ? "rows" : "row steps");
   if (!byStep)
@@ -70,35 +67,23 @@ void HaltingLoop::setUpCounters(OpFoldResult limit) {
     counters.add("step " + Twine(step), flops);
 }
 
-void HaltingLoop::countRunning(Value mask, Value index) {
+/// How many rows run, an index.
+Value HaltingLoop::countRunning(Value mask) {
   SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, Emitter::rank(mask)));
   Value numbers = emit.castElements(mask, emit.getI64Type(), /*fromUnsigned=*/true);
-  Value sum = emit.reduce(numbers, axes, /*keepDims=*/false, emit.constant(emit.getI64Type(), 0),
-                          [](OpBuilder &b, Location loc, ValueRange v) -> Value {
-                            return arith::AddIOp::create(b, loc, v[0], v[1]);
-                          });
-  OpFoldResult count = emit.asDimension(emit.scalar(sum));
-  if (byStep)
-    counters.count(1, count, index);
-  else
-    counters.count(1, count);
+  Value sum = emit.reduce(
+      numbers, axes, /*keepDims=*/false, emit.constant(emit.getI64Type(), 0),
+      [](OpBuilder &b, Location loc, ValueRange v) -> Value { return arith::AddIOp::create(b, loc, v[0], v[1]); });
+  return emit.scalar(sum);
 }
 
-FailureOr<Value> HaltingLoop::runningRows(Value index, ValueRange carried) {
-  SmallVector<Value> arguments{index};
+FailureOr<HaltingLoop::Test> HaltingLoop::test(OpFoldResult index, ValueRange carried) {
+  SmallVector<Value> arguments{number(emit.asValue(index))};
   llvm::append_range(arguments, carried);
-  FailureOr<SmallVector<Value>> mask = node.lowerRegion(0, arguments);
-  return failed(mask) ? FailureOr<Value>(failure()) : FailureOr<Value>(mask->front());
-}
-
-Value HaltingLoop::anyOf(Value mask) {
-  Type i1 = emit.getI1Type();
-  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, Emitter::rank(mask)));
-  Value any = emit.reduce(mask, axes, /*keepDims=*/false, emit.constant(i1, 0),
-                          [](OpBuilder &b, Location loc, ValueRange v) -> Value {
-                            return arith::OrIOp::create(b, loc, v[0], v[1]);
-                          });
-  return emit.scalar(any);
+  FailureOr<SmallVector<Value>> results = node.lowerRegion(0, arguments);
+  if (failed(results))
+    return failure();
+  return Test{results->front(), results->size() == 2 ? emit.scalar((*results)[1]) : emit.constant(emit.getI1Type(), 1)};
 }
 
 /// Whether the body itself leaves this value as it is for rows that do not run.
@@ -107,8 +92,7 @@ bool HaltingLoop::isKept(unsigned i) {
   if (next == before)
     return true;
   auto rows = next.getDefiningOp<MaskedRowsOp>();
-  if (!rows || rows.getOtherwise().empty() ||
-      rows.getOtherwise()[cast<OpResult>(next).getResultNumber()] != before)
+  if (!rows || rows.getOtherwise().empty() || rows.getOtherwise()[cast<OpResult>(next).getResultNumber()] != before)
     return false;
   return op.getSelfMasked();
 }
@@ -120,6 +104,97 @@ Value HaltingLoop::keep(Value mask, Value next, Value before) {
                      [](Scalars &s, ValueRange v) { return s.select(v[0], v[1], v[2]); });
 }
 
+/// Every row in every iteration, then select; a value without rows is taken over while the loop goes on. Behind the
+/// carried values stands whether it does.
+FailureOr<SmallVector<Value>> HaltingLoop::lowerDense(Iteration &iteration) {
+  Type i1 = emit.getI1Type();
+  auto asTensor = [&](Value flag) { return emit.fromElements({}, i1, flag); };
+  iteration.initial.push_back(asTensor(emit.constant(i1, 1)));
+  auto step = [&](Value index, ValueRange all) -> FailureOr<IterationStep> {
+    ValueRange carried = all.drop_back();
+    SmallVector<Value> arguments{number(index)};
+    llvm::append_range(arguments, carried);
+    FailureOr<Test> now = test(index, carried);
+    FailureOr<SmallVector<Value>> next = node.lowerRegion(1, arguments);
+    if (failed(now) || failed(next))
+      return failure();
+    Scalars s(emit, emit.getLoc());
+    Value goesOn = s.greater(countRunning(now->mask), s.constantInt(emit.getI64Type(), 0));
+    if (op.getAtLeastOnce())
+      goesOn = s.either(goesOn, s.equal(index, emit.constantIndex(0)));
+    Value taken = asTensor(s.both(goesOn, emit.scalar(all.back())));
+    Value rows =
+        mapElements(emit, {now->mask, all.back()}, i1, [](Scalars &s, ValueRange v) { return s.both(v[0], v[1]); });
+    IterationStep result;
+    for (auto [i, value] : llvm::enumerate(*next))
+      result.carried.push_back(keep(op.getRows()[i] ? rows : taken, value, carried[i]));
+    FailureOr<Test> then = test(emit.add(index, emit.getIndexAttr(1)), result.carried);
+    if (failed(then))
+      return failure();
+    result.carried.push_back(asTensor(Scalars(emit, emit.getLoc()).both(emit.scalar(taken), then->proceed)));
+    return result;
+  };
+  iteration.step = step;
+  FailureOr<SmallVector<Value>> results = emitIteration(node, iteration);
+  if (succeeded(results))
+    results->pop_back();
+  return results;
+}
+
+/// Behind the carried values the loop carries how many rows run, and which if the body does not leave the others alone
+/// itself: the test at the end of an iteration serves the next one, too.
+FailureOr<SmallVector<Value>> HaltingLoop::lowerSkipping(Iteration &iteration) {
+  size_t numCarried = iteration.initial.size();
+  bool keeps = false;
+  for (unsigned i = 0; i < numCarried; ++i)
+    keeps |= op.getRows()[i] && !isKept(i);
+  Type i64 = emit.getI64Type();
+  Value zero = emit.constant(i64, 0);
+  auto asTensor = [&](Value count) { return emit.fromElements({}, i64, count); };
+  FailureOr<Test> first = test(emit.getIndexAttr(0), iteration.initial);
+  if (failed(first))
+    return failure();
+  OpFoldResult numRows = emit.numElements(first->mask);
+  if (byStep)
+    counters.count(0, numRows);
+  Value count = countRunning(first->mask);
+  if (!op.getAtLeastOnce())
+    iteration.enter = Scalars(emit, emit.getLoc()).greater(count, zero);
+  iteration.initial.push_back(asTensor(count));
+  if (keeps)
+    iteration.initial.push_back(first->mask);
+  auto step = [&](Value index, ValueRange all) -> FailureOr<IterationStep> {
+    ValueRange carried = all.take_front(numCarried);
+    SmallVector<Value> arguments{number(index)};
+    llvm::append_range(arguments, carried);
+    FailureOr<SmallVector<Value>> next = node.lowerRegion(1, arguments);
+    if (failed(next))
+      return failure();
+    // A limit that is not known may stand for none: the steps that the loop makes could have been those of all rows.
+    if (!byStep)
+      counters.count(0, numRows);
+    counters.count(1, emit.asDimension(emit.scalar(all[numCarried])), byStep ? index : Value());
+    IterationStep result;
+    for (auto [i, value] : llvm::enumerate(*next))
+      result.carried.push_back(op.getRows()[i] && !isKept(i) ? keep(all.back(), value, carried[i]) : value);
+    FailureOr<Test> then = test(emit.add(index, emit.getIndexAttr(1)), result.carried);
+    if (failed(then))
+      return failure();
+    Value left = countRunning(then->mask);
+    Scalars s(emit, emit.getLoc());
+    result.proceed = s.both(s.greater(left, zero), then->proceed);
+    result.carried.push_back(asTensor(left));
+    if (keeps)
+      result.carried.push_back(then->mask);
+    return result;
+  };
+  iteration.step = step;
+  FailureOr<SmallVector<Value>> results = emitIteration(node, iteration);
+  if (succeeded(results))
+    results->truncate(numCarried);
+  return results;
+}
+
 LogicalResult HaltingLoop::lower() {
   SmallVector<Value> inputs = node.inputs();
   Iteration iteration;
@@ -128,45 +203,7 @@ LogicalResult HaltingLoop::lower() {
     iteration.bound = emit.max(limit, emit.getIndexAttr(0));
   iteration.initial = llvm::to_vector(ArrayRef(inputs).drop_front());
   setUpCounters(limit);
-  bool counted = false;
-  Type i64 = emit.getI64Type();
-  auto number = [&](Value index) { return emit.fromElements({}, i64, emit.asInteger(index, i64)); };
-  if (!op.getDense()) {
-    FailureOr<Value> mask = runningRows(number(emit.constantIndex(0)), iteration.initial);
-    if (failed(mask))
-      return failure();
-    iteration.enter = anyOf(*mask);
-    if (byStep)
-      counters.count(0, emit.numElements(*mask));
-    counted = true;
-  }
-  auto step = [&](Value index, ValueRange carried) -> FailureOr<IterationStep> {
-    SmallVector<Value> arguments{number(index)};
-    llvm::append_range(arguments, carried);
-    FailureOr<Value> mask = runningRows(arguments.front(), carried);
-    FailureOr<SmallVector<Value>> next = node.lowerRegion(1, arguments);
-    if (failed(mask) || failed(next))
-      return failure();
-    if (counted) {
-      // A limit that is not known may stand for none: the steps that the loop makes could have been those of all rows.
-      if (!byStep)
-        counters.count(0, emit.numElements(*mask));
-      countRunning(*mask, index);
-    }
-    IterationStep step;
-    for (auto [i, value] : llvm::enumerate(*next))
-      step.carried.push_back(op.getRows()[i] && !isKept(i) ? keep(*mask, value, carried[i]) : value);
-    if (op.getDense())
-      return step;
-    Value following = emit.asValue(emit.add(index, emit.getIndexAttr(1)));
-    FailureOr<Value> running = runningRows(number(following), step.carried);
-    if (failed(running))
-      return failure();
-    step.proceed = anyOf(*running);
-    return step;
-  };
-  iteration.step = step;
-  FailureOr<SmallVector<Value>> results = emitIteration(node, iteration);
+  FailureOr<SmallVector<Value>> results = op.getDense() ? lowerDense(iteration) : lowerSkipping(iteration);
   return failed(results) ? failure() : node.finish(*results);
 }
 

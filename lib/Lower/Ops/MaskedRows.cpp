@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Compaction.h"
-#include "Lower/Ops/Costs.h"
 #include "Lower/Ops/Counters.h"
+#include "Support/Costs.h"
 #include "dialects/AC/IR/ACDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 

@@ -11,9 +11,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Compaction.h"
-#include "Lower/Ops/Costs.h"
 #include "Lower/Ops/Counters.h"
 #include "Lower/Ops/Scalars.h"
+#include "Support/Costs.h"
 #include "dialects/AC/IR/ACDialect.h"
 
 using namespace mlir;

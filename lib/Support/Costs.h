@@ -8,10 +8,12 @@
 // For the counters of operations that decide how much is computed (`ac.count`).
 //
 //===----------------------------------------------------------------------===//
-#ifndef LOWER_OPS_COSTS_H
-#define LOWER_OPS_COSTS_H
+#ifndef SUPPORT_COSTS_H
+#define SUPPORT_COSTS_H
 
 #include "mlir/IR/Region.h"
+#include "llvm/ADT/SetVector.h"
+#include <optional>
 #include <string>
 
 namespace mlir::ac {
@@ -24,10 +26,32 @@ int64_t flopsPerRun(Region &region);
 /// The same for one row, where a row is what all dimensions but the last address; the region treats rows independently.
 int64_t flopsPerRow(Region &region);
 
+/// The same for one sample of a batch whose size is not known.
+struct SampleCost {
+  int64_t flops = kUnknownFlops;
+  /// Values from outside of the region whose first dimension is taken to be the size of the batch, all the same.
+  llvm::SetVector<Value> samples;
+};
+SampleCost flopsPerSample(Region &region);
+
+/// What an adaptive operation lets be skipped.
+struct SkippableCost {
+  SmallVector<int64_t> branches; // FLOPs of each branch for one unit, -1 where that is not known
+  StringRef unit;                // "row", "row step", "sample" or "run"
+
+  /// What one unit can save at most, or -1.
+  int64_t total = kUnknownFlops;
+};
+/// Nothing for operations that do not decide how much is computed.
+std::optional<SkippableCost> skippableCost(Operation *op);
+
+/// Of the masked rows in one step of a halting loop, for one row; -1 if that is not known.
+int64_t flopsPerStep(Region &body);
+
 /// A name for the counters of `op`, which no other operation of its function has: that of the node, or of the
 /// operation, and a number if it is not the first with that name.
 std::string counterSite(Operation *op);
 
 } // namespace mlir::ac
 
-#endif // LOWER_OPS_COSTS_H
+#endif // SUPPORT_COSTS_H
