@@ -39,15 +39,27 @@ def gemm_model(m, k, n):
     return model, {"x": rng.standard_normal((m, k)).astype(np.float32)}
 
 
+def attention_model(s, heads, width, causal):
+    rng, g = np.random.default_rng(s), Graph()
+    g("Attention", "q", "k", "v", outputs="y", is_causal=causal)
+    shape = [1, heads, s, width]
+    model = g.model("attention", {n: (FLOAT, shape) for n in "qkv"}, {"y": (FLOAT, shape)}, opset=23, ir=10)
+    return model, {n: rng.standard_normal(shape).astype(np.float32) for n in "qkv"}
+
+
 def collect(config, folder, only):
     """(name, model file, feeds file) of what is to be measured."""
     import onnx
 
-    gemm = config["gemm"]
-    for m in gemm["m"]:
-        name = f"gemm {m}x{gemm['k']}x{gemm['n']}"
+    gemm, attention = config["gemm"], config["attention"]
+    made = {f"gemm {m}x{gemm['k']}x{gemm['n']}": lambda m=m: gemm_model(m, gemm["k"], gemm["n"]) for m in gemm["m"]}
+    for s in attention["s"]:
+        for causal in attention["causal"]:
+            name = f"attention {s}" + " causal" * causal
+            made[name] = lambda s=s, causal=causal: attention_model(s, attention["heads"], attention["width"], causal)
+    for name, make in made.items():
         if re.search(only, name):
-            model, feeds = gemm_model(m, gemm["k"], gemm["n"])
+            model, feeds = make()
             stem = name.replace(" ", "-")
             onnx.save(model, folder / f"{stem}.onnx")
             np.savez(folder / f"{stem}.npz", **feeds)
@@ -143,7 +155,9 @@ def table(facts, engines, results, compiled, failures):
     for name, reason in failures.items():
         lines.append(f"| {name} | – | failed: {reason.replace('|', '/')} |" + " |" * (len(theirs) + 4))
     lines.append("")
-    for kind, chosen in (("GEMM", lambda n: n.startswith("gemm")), ("real models", lambda n: not n.startswith("gemm"))):
+    kinds = {"GEMM": "gemm ", "attention": "attention ", "real models": ""}
+    for kind, prefix in kinds.items():
+        chosen = lambda n: n.startswith(prefix) if prefix else not n.startswith(("gemm ", "attention "))  # noqa: B023, E731
         for threads in sorted({r["threads"] for r in results}):
             speeds = [r["speed"] for r in results if chosen(r["name"]) and r["threads"] == threads]
             if speeds:

@@ -27,7 +27,7 @@ constexpr int kLanes = 4;
 using Vector = float __attribute__((vector_size(kLanes * sizeof(float)), may_alias));
 
 // Enough chains to hide the latency of two units, few enough to stay in registers.
-constexpr int kChains = kLanes == 16 ? 20 : 10;
+constexpr int kChains = 12;
 constexpr long kSteps = 2000000;
 
 static double seconds(const std::function<void(unsigned)> &work, unsigned threads) {
@@ -41,24 +41,31 @@ static double seconds(const std::function<void(unsigned)> &work, unsigned thread
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// Makes the compiler believe that a register changes here.
+static inline void keep(Vector &value) {
+#if defined(__x86_64__)
+  asm volatile("" : "+v"(value)); // x would be the lower half of the registers
+#else
+  asm volatile("" : "+w"(value));
+#endif
+}
+
 static float multiplyAdd(float seed) {
-  Vector sums[kChains], factor, term;
+  Vector factor, term;
   for (int lane = 0; lane < kLanes; ++lane) {
     factor[lane] = 0.999f;
     term[lane] = seed;
   }
-  for (Vector &sum : sums)
-    sum = term;
-  for (long step = 0; step < kSteps; ++step) {
-#pragma GCC unroll 32
-    for (int i = 0; i < kChains; ++i) {
-      sums[i] = sums[i] * factor + term;
-      asm volatile("" : "+x"(sums[i])); // one instruction each, whatever the compiler would make of the series
-    }
-  }
-  Vector total = sums[0];
-  for (int i = 1; i < kChains; ++i)
-    total += sums[i];
+  // Not an array: compilers would keep it in memory.
+  Vector a = term, b = term, c = term, d = term, e = term, f = term, g = term, h = term, i = term, j = term, k = term,
+         l = term;
+  auto advance = [&](auto &...sums) {
+    ((sums = sums * factor + term), ...);
+    (keep(sums), ...); // one instruction each, whatever the compiler would make of the series
+  };
+  for (long step = 0; step < kSteps; ++step)
+    advance(a, b, c, d, e, f, g, h, i, j, k, l);
+  Vector total = a + b + c + d + e + f + g + h + i + j + k + l;
   float result = 0;
   for (int lane = 0; lane < kLanes; ++lane)
     result += total[lane];

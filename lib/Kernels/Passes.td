@@ -138,6 +138,18 @@ def EmitContractions : Pass<"ac-emit-contractions", "::mlir::ModuleOp"> {
                            "::mlir::vector::VectorDialect"];
 }
 
+def EmitAttention : Pass<"ac-emit-attention", "::mlir::ModuleOp"> {
+  let summary = "Emit kernels for attention on buffers";
+  let description = [{
+    Each `ac.attention` on buffers becomes loops that hold the scores of a tile of queries and a block of keys alone. Blocks
+    that nobody sees are left out. Work is shared by rows of heads, or by blocks of keys where rows are few. Attentions with
+    equal attributes and types share a kernel. Leaves those on tensors alone; refuses elements other than f32.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def EmitRowMoves : Pass<"ac-emit-row-moves", "::mlir::ModuleOp"> {
   let summary = "Emit loops for gathers and scatters of rows on buffers";
   let description = [{

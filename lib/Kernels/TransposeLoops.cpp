@@ -21,9 +21,8 @@ using namespace mlir::ac;
 /// Elements that a range of tiles should hold.
 static constexpr int64_t kGrainElements = 8192;
 
-/// `rows` as columns. Step by step, `step` lanes of the upper vector of each pair change places with those of the
-/// lower.
-static void turnOver(ImplicitLocOpBuilder &b, MutableArrayRef<Value> rows) {
+/// Step by step, `step` lanes of the upper vector of each pair change places with those of the lower.
+void mlir::ac::turnOver(ImplicitLocOpBuilder &b, MutableArrayRef<Value> rows) {
   int64_t size = rows.size();
   for (int64_t step = 1; step < size; step *= 2) {
     SmallVector<int64_t> upper, lower;

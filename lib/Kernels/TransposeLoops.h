@@ -9,12 +9,16 @@
 
 #include "Support/TargetInfo.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mlir::ac {
 
 /// Emits the loops of an operation that copies elements between two orders whose contiguous dimensions differ; false, and
 /// nothing, if the operation is another one.
 bool emitTranspose(linalg::LinalgOp op, const TargetInfo &target);
+
+/// Makes columns of rows: as many vectors as each has lanes, a power of two.
+void turnOver(ImplicitLocOpBuilder &b, MutableArrayRef<Value> rows);
 
 } // namespace mlir::ac
 

@@ -47,4 +47,18 @@ def FoldDecisions : Pass<"ac-fold-decisions", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
 
+def RecogniseAttention : Pass<"ac-recognise-attention", "::mlir::ModuleOp"> {
+  let summary = "Name attention that was written out as products around a softmax";
+  let description = [{
+    `MatMul(Softmax(scale * MatMul(q, k) + mask), v)` becomes `ac.attention`, which is computed without the whole of the
+    scores. The scale may stand on the scores, the queries or the keys, and may be a division; scores may be capped by a
+    tangent; a mask is added, or selects by Where. Transposes of queries, keys, values and result become orders. Heads that
+    share keys may stand in five dimensions. Leaves alone scores and weights with other uses, softmaxes along another
+    dimension, masks that add dimensions, products that repeat keys, and f64.
+  }];
+  let options = [Option<"dense", "dense", "bool", "false",
+                        "Ask for the reference lowering of what is found: scores, softmax and product">];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
 #endif // OPTIMIZE_PASSES

@@ -54,6 +54,8 @@ void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {
   // What no product took.
   pm.addPass(createFoldConstants());
   pm.addPass(createFoldDecisions());
+  // Behind folding, which makes constants of the scales that exporters compute.
+  pm.addPass(createRecogniseAttention());
   pm.addPass(createSymbolDCEPass());
 }
 
@@ -109,6 +111,7 @@ void mlir::ac::buildCodegenPipeline(OpPassManager &pm) {
   // Contractions may need copies of their operands, whose memory is then the arena's.
   pm.addPass(createEmitContractions());
   pm.addPass(createCallKernels());
+  pm.addPass(createEmitAttention());
   pm.addPass(createBindABI());
   pm.addPass(createEmitRowMoves());
   pm.addPass(createEmitLoops());

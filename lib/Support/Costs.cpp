@@ -31,6 +31,16 @@ static int64_t product(ArrayRef<int64_t> sizes) {
 
 /// Multiplications and additions for an element of the result of a product; 0: not a product, -1: unknown.
 static int64_t flopsPerElement(Operation *op) {
+  if (auto attention = dyn_cast<AttentionOp>(op)) {
+    auto size = [](Value value, ArrayRef<int64_t> order, AttentionOp::Dim dim) {
+      return cast<ShapedType>(value.getType()).getDimSize(*AttentionOp::placeOf(order, dim));
+    };
+    int64_t keys = size(attention.getKey(), attention.getKeyOrder(), AttentionOp::Row),
+            depth = size(attention.getQuery(), attention.getQueryOrder(), AttentionOp::Column),
+            columns = size(attention.getValue(), attention.getValueOrder(), AttentionOp::Column);
+    bool isKnown = keys >= 0 && depth >= 0 && columns > 0 && depth % columns == 0;
+    return isKnown ? 2 * keys * (depth / columns + 1) : kUnknownFlops;
+  }
   if (auto product = dyn_cast<DequantizedProductOp>(op))
     return 2 * cast<RankedTensorType>(product.getWeights().getType()).getDimSize(1);
   StringRef name = op->getName().getStringRef();

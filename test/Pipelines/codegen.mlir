@@ -4,6 +4,7 @@
 // CHECK:builtin.module(
 // CHECK-NEXT:  ac-emit-contractions,
 // CHECK-NEXT:  ac-call-kernels,
+// CHECK-NEXT:  ac-emit-attention,
 // CHECK-NEXT:  ac-bind-abi,
 // CHECK-NEXT:  ac-emit-row-moves,
 // CHECK-NEXT:  ac-emit-loops,

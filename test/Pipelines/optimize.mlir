@@ -6,6 +6,7 @@
 // CHECK-NEXT:  ac-fuse-dequantization,
 // CHECK-NEXT:  ac-fold-constants{keep-quantized=false max-growth=8},
 // CHECK-NEXT:  ac-fold-decisions,
+// CHECK-NEXT:  ac-recognise-attention{dense=false},
 // CHECK-NEXT:  symbol-dce
 // CHECK-NEXT:)
 module {}

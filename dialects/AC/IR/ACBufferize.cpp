@@ -7,6 +7,7 @@
 #include "dialects/AC/IR/ACDialect.h"
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
 #include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 using namespace mlir::bufferization;
@@ -47,10 +48,58 @@ struct DestinationInterface : public DstBufferizableOpInterfaceExternalModel<Des
     return success();
   }
 };
+
+/// The result gets memory of its own, with the sizes of query and value.
+struct AttentionInterface : public BufferizableOpInterface::ExternalModel<AttentionInterface, ac::AttentionOp> {
+  bool bufferizesToMemoryRead(Operation *, OpOperand &, const AnalysisState &) const { return true; }
+  bool bufferizesToMemoryWrite(Operation *, OpOperand &, const AnalysisState &) const { return false; }
+  AliasingValueList getAliasingValues(Operation *, OpOperand &, const AnalysisState &) const { return {}; }
+  bool bufferizesToAllocation(Operation *, Value) const { return true; }
+
+  LogicalResult bufferize(Operation *operation, RewriterBase &rewriter, const BufferizationOptions &options,
+                          BufferizationState &state) const {
+    auto op = cast<ac::AttentionOp>(operation);
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPoint(op);
+    IRMapping buffers;
+    for (Value operand : op->getOperands()) {
+      FailureOr<Value> buffer = getBuffer(rewriter, operand, options, state);
+      if (failed(buffer))
+        return failure();
+      buffers.map(operand, *buffer);
+    }
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    SmallVector<Value> sizes;
+    for (auto [i, size] : llvm::enumerate(type.getShape())) {
+      if (!ShapedType::isDynamic(size))
+        continue;
+      auto dim = static_cast<ac::AttentionOp::Dim>(op.getOutOrder()[i]);
+      bool isColumn = dim == ac::AttentionOp::Column;
+      auto place = ac::AttentionOp::placeOf(isColumn ? op.getValueOrder() : op.getQueryOrder(), dim);
+      Value source = buffers.lookup(isColumn ? op.getValue() : op.getQuery());
+      sizes.push_back(place ? memref::DimOp::create(rewriter, op.getLoc(), source, *place).getResult()
+                            : arith::ConstantIndexOp::create(rewriter, op.getLoc(), 1).getResult());
+    }
+    FailureOr<Value> result = options.createAlloc(rewriter, op.getLoc(),
+                                                  MemRefType::get(type.getShape(), type.getElementType()), sizes);
+    if (failed(result))
+      return failure();
+    auto lookup = [&](Value operand) { return operand ? buffers.lookup(operand) : Value(); };
+    ac::AttentionOp::create(rewriter, op.getLoc(), TypeRange{}, lookup(op.getQuery()), lookup(op.getKey()),
+                            lookup(op.getValue()), lookup(op.getMask()), lookup(op.getOffsets()),
+                            lookup(op.getLengths()), *result, op.getQueryOrderAttr(), op.getKeyOrderAttr(),
+                            op.getValueOrderAttr(), op.getOutOrderAttr(), op.getScaleAttr(), op.getSoftcapAttr(),
+                            op.getFillAttr(), op.getBeforeAttr(), op.getAfterAttr(), op.getEmptyIsZeroAttr(),
+                            op.getDenseAttr());
+    replaceOpWithBufferizedValues(rewriter, op, *result);
+    return success();
+  }
+};
 } // namespace
 
 void ac::registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, ac::ACDialect *) {
+    ac::AttentionOp::attachInterface<AttentionInterface>(*context);
     ac::ContractOp::attachInterface<DestinationInterface<ac::ContractOp>>(*context);
     ac::DepthwiseOp::attachInterface<DestinationInterface<ac::DepthwiseOp>>(*context);
     ac::GatherRowsOp::attachInterface<DestinationInterface<ac::GatherRowsOp>>(*context);

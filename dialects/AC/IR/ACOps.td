@@ -297,5 +297,6 @@ def AC_ParallelOp : AC_Op<"parallel", [RecursiveMemoryEffects]> {
 }
 
 include "dialects/AC/IR/ACAdaptiveOps.td"
+include "dialects/AC/IR/ACAttentionOp.td"
 
 #endif // AC_OPS

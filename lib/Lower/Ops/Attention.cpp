@@ -5,12 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// softmax(Q K^T * scale + bias) V for each head, in f32 (f64 for f64). Query heads that share a head of K and V read it
-// through the batch map of the product; nothing is repeated. Causality, windows and padding are computed from positions
-// while the mask is applied, never stored. The rows of the softmax are normalised after the product with V, which has
-// fewer columns.
+// Becomes `ac.attention`, whose kernel never holds the scores, unless these are asked for or f64: then scores, softmax and
+// product on whole matrices. Heads stay where they are; causality, windows and padding are structure.
 //
 //===----------------------------------------------------------------------===//
+#include "Lower/Ops/AttentionForm.h"
 #include "Lower/Ops/RotaryEmbedding.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -22,9 +21,6 @@ using namespace mlir::ac;
 namespace {
 enum Input { kQuery, kKey, kValue, kMask, kPastKey, kPastValue, kValidLengths };
 enum Output { kResult, kPresentKey, kPresentValue, kScores };
-/// What the fourth output shows.
-enum ScoresMode { kRaw = 0, kCapped = 1, kBiased = 2, kSoftmax = 3 };
-
 class Attention {
 public:
   explicit Attention(Node &node) : node(node), emit(node.emit) {}
@@ -32,20 +28,11 @@ public:
 
 private:
   LogicalResult read();
-  /// [B, heads, S, D] from an input that may be [B, S, heads * D].
-  Value splitHeads(Value tensor, OpFoldResult numHeads);
-  Value withPast(Value tensor, Input past);
+  /// [B, S, heads, D] from an input that may be [B, S, heads * D].
+  Value splitHeads(Value tensor, OpFoldResult numHeads, SmallVectorImpl<int64_t> &order);
+  Value withPast(Value tensor, Input past, SmallVectorImpl<int64_t> &order);
   FailureOr<Value> readMask();
-  FailureOr<Value> bias(Value scores);
-  /// [B, H, M, N] -> [B * H, M, N].
-  Value flatten(Value tensor) {
-    Dims d = emit.dims(tensor);
-    return emit.reshape(tensor, {emit.mul(d[0], d[1]), d[2], d[3]});
-  }
-  Value map(Value tensor, llvm::function_ref<Value(OpBuilder &, Location, Value)> body) {
-    return emit.elementwise(tensor, element,
-                            [&](OpBuilder &b, Location loc, ValueRange v) { return body(b, loc, v[0]); });
-  }
+  LogicalResult readStructure();
   /// Refuses what is known to differ (sets `misfit`), checks the rest at run time.
   void requireSame(OpFoldResult a, OpFoldResult b, const Twine &message) {
     auto sizeA = getConstantIntValue(a), sizeB = getConstantIntValue(b);
@@ -58,32 +45,38 @@ private:
 
   Node &node;
   Emitter &emit;
-  Type resultElement, element;
-  bool hasThreeDims = false, isCausal = false, misfit = false;
-  double softcap = 0;
-  int64_t leftWindow = -1, rightWindow = -1;
-  ScoresMode scoresMode = kRaw;
-  /// Query heads to a head of K and V.
-  int64_t groupSize = 1;
-  Value query, key, value;
-  OpFoldResult batch, queryHeads, keyHeads, querySize, keySize, headSize, valueSize, pastSize;
+  bool hasThreeDims = false, misfit = false;
+  AskedScores scores{ScoresStage::Raw, {}};
+  AttentionForm form;
+  OpFoldResult batch, queryHeads, keyHeads, keySize, headSize, pastSize;
 };
 } // namespace
 
-Value Attention::splitHeads(Value tensor, OpFoldResult numHeads) {
+Value Attention::splitHeads(Value tensor, OpFoldResult numHeads, SmallVectorImpl<int64_t> &order) {
+  order.assign({0, 1, 2, 3});
   if (!hasThreeDims)
     return tensor;
+  order.assign({0, 2, 1, 3});
   Dims d = emit.dims(tensor);
-  Value split = emit.reshape(tensor, {d[0], d[1], numHeads, emit.quotient(d[2], numHeads)});
-  return emit.transpose(split, {0, 2, 1, 3});
+  return emit.reshape(tensor, {d[0], d[1], numHeads, emit.quotient(d[2], numHeads)});
 }
 
-Value Attention::withPast(Value tensor, Input past) {
-  if (!node.hasInput(past))
+/// [B, heads, S, D] if there is a past or the whole is asked for.
+Value Attention::withPast(Value tensor, Input past, SmallVectorImpl<int64_t> &order) {
+  Output present = past == kPastKey ? kPresentKey : kPresentValue;
+  if (!node.hasInput(past) && !node.wantsOutput(present))
     return tensor;
-  Value before = node.input(past);
-  pastSize = emit.dim(before, 2);
-  return emit.concat({before, tensor}, 2);
+  if (hasThreeDims)
+    tensor = emit.transpose(tensor, {0, 2, 1, 3});
+  order.assign({0, 1, 2, 3});
+  if (node.hasInput(past)) {
+    Value before = node.input(past);
+    pastSize = emit.dim(before, 2);
+    tensor = emit.concat({before, tensor}, 2);
+  }
+  if (node.wantsOutput(present))
+    node.setOutput(present, tensor);
+  return tensor;
 }
 
 LogicalResult Attention::read() {
@@ -105,22 +98,20 @@ LogicalResult Attention::read() {
   if (node.hasInput(kValidLengths) && Emitter::rank(node.input(kValidLengths)) != 1)
     return node.refuse("nonpad_kv_seqlen has rank " + Twine(Emitter::rank(node.input(kValidLengths))) +
                        ", expected 1");
-  resultElement = Emitter::elementType(node.input(kQuery));
-  if (!isa<FloatType>(resultElement))
+  Type element = Emitter::elementType(node.input(kQuery));
+  if (!isa<FloatType>(element))
     return node.refuse("Q has elements that are not floating-point");
   for (Input i : {kKey, kValue, kPastKey, kPastValue})
-    if (node.hasInput(i) && Emitter::elementType(node.input(i)) != resultElement)
+    if (node.hasInput(i) && Emitter::elementType(node.input(i)) != element)
       return node.refuse("inputs 0 and " + Twine(i) + " have different element types");
-  element = resultElement.isF64() ? resultElement : emit.getF32Type();
 
-  isCausal = node.getInt("is_causal", 0) != 0;
-  softcap = node.getFloat("softcap", 0);
-  leftWindow = node.getInt("left_window_size", -1);
-  rightWindow = node.getInt("right_window_size", -1);
+  form.emptyIsZero = true;
+  if (double softcap = node.getFloat("softcap", 0); softcap > 0)
+    form.softcap = softcap;
   int64_t mode = node.getInt("qk_matmul_output_mode", 0);
-  if (mode < kRaw || mode > kSoftmax)
+  if (mode < 0 || mode > 3)
     return node.refuse("qk_matmul_output_mode is " + Twine(mode) + ", expected 0 to 3");
-  scoresMode = static_cast<ScoresMode>(mode);
+  scores.stage = static_cast<ScoresStage>(mode);
 
   if (hasThreeDims) {
     int64_t q = node.getInt("q_num_heads", 0), k = node.getInt("kv_num_heads", 0);
@@ -140,7 +131,6 @@ LogicalResult Attention::read() {
   if (q && k) {
     if (*k == 0 || *q % *k)
       return node.refuse(Twine(*q) + " query heads cannot share " + Twine(*k) + " key heads evenly");
-    groupSize = *q / *k;
   } else {
     requireSame(queryHeads, keyHeads, "the numbers of query and key heads are only known at run time and differ");
   }
@@ -177,165 +167,90 @@ FailureOr<Value> Attention::readMask() {
   return emit.pad(mask, low, high, nothing);
 }
 
-/// Adds all that decides which keys a query attends to: minus infinity where it does not.
-FailureOr<Value> Attention::bias(Value scores) {
-  bool hasWindow = leftWindow >= 0 || rightWindow >= 0;
-  if (!node.hasInput(kMask) && !node.hasInput(kValidLengths) && !isCausal && !hasWindow)
-    return scores;
-  Dims dims = emit.dims(scores);
-  SmallVector<Value> operands{scores};
-  bool hasMask = node.hasInput(kMask), hasLengths = node.hasInput(kValidLengths);
-  if (hasMask) {
-    auto mask = readMask();
+/// What decides which keys a query attends to.
+LogicalResult Attention::readStructure() {
+  if (node.hasInput(kMask)) {
+    FailureOr<Value> mask = readMask();
     if (failed(mask))
       return failure();
-    operands.push_back(*mask);
+    form.mask = *mask;
   }
-  if (hasLengths) {
+  // Negative: no limit. Sizes are below the largest limit.
+  auto restrict = [](std::optional<int64_t> &limit, int64_t value) {
+    if (value >= 0)
+      limit = std::min({limit.value_or(value), value, int64_t(1) << 40});
+  };
+  restrict(form.before, node.getInt("left_window_size", -1));
+  restrict(form.after, node.getInt("right_window_size", -1));
+  if (node.getInt("is_causal", 0) != 0)
+    restrict(form.after, 0);
+  auto indices = [&](Value lengths, OpFoldResult minus) {
+    return emit.elementwise(lengths, emit.getIndexType(), [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+      Value index = arith::IndexCastOp::create(b, loc, b.getIndexType(), v[0]);
+      return arith::SubIOp::create(b, loc, index, emit.asValue(minus));
+    });
+  };
+  if (node.hasInput(kValidLengths)) {
     Value lengths = node.input(kValidLengths);
     requireSame(emit.dim(lengths, 0), batch, "nonpad_kv_seqlen does not have an entry for each batch entry");
     if (misfit)
       return failure();
     lengths = emit.withDims(emit.castToDims(lengths, batch), batch);
-    operands.push_back(emit.expandAxes(lengths, {1, 2, 3}));
+    form.lengths = indices(lengths, emit.dimension(0));
+    form.offsets = indices(lengths, form.size(emit, form.query, form.queryOrder, AttentionOp::Row));
+  } else if (pastSize && (form.before || form.after)) {
+    form.offsets = emit.fill({emit.dimension(1)}, emit.asValue(pastSize));
   }
-  Value past = emit.asValue(pastSize ? pastSize : emit.dimension(0)), queries = emit.asValue(querySize);
-  Value left = emit.constantIndex(leftWindow), right = emit.constantIndex(rightWindow);
-  Value result = emit.elementwise(operands, element, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-    Value infinity = arith::ConstantOp::create(
-        b, loc, b.getFloatAttr(element, -std::numeric_limits<double>::infinity()));
-    Value sum = v[0], allowed;
-    auto restrict = [&](Value condition) {
-      allowed = allowed ? arith::AndIOp::create(b, loc, allowed, condition).getResult() : condition;
-    };
-    auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) {
-      return arith::CmpIOp::create(b, loc, predicate, x, y).getResult();
-    };
-    if (hasMask && v[1].getType().isInteger(1)) {
-      restrict(v[1]);
-    } else if (hasMask) {
-      Value more = Emitter::convertScalar(b, loc, v[1], element);
-      restrict(arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNE, more, infinity));
-      sum = arith::AddFOp::create(b, loc, sum, more);
-    }
-    Value column = linalg::IndexOp::create(b, loc, 3), offset = past;
-    if (hasLengths) {
-      Value length = arith::IndexCastOp::create(b, loc, b.getIndexType(), v.back());
-      restrict(compare(arith::CmpIPredicate::slt, column, length));
-      offset = arith::SubIOp::create(b, loc, length, queries);
-    }
-    if (isCausal || hasWindow) {
-      Value row = arith::AddIOp::create(b, loc, linalg::IndexOp::create(b, loc, 2), offset);
-      if (isCausal)
-        restrict(compare(arith::CmpIPredicate::sle, column, row));
-      if (leftWindow >= 0)
-        restrict(compare(arith::CmpIPredicate::sle, row, arith::AddIOp::create(b, loc, column, left)));
-      if (rightWindow >= 0)
-        restrict(compare(arith::CmpIPredicate::sle, column, arith::AddIOp::create(b, loc, row, right)));
-    }
-    return arith::SelectOp::create(b, loc, allowed, sum, infinity);
-  });
-  return emit.withDims(emit.castToDims(result, dims), dims);
+  return success();
 }
 
 LogicalResult Attention::lower() {
   if (failed(read()))
     return failure();
-  query = splitHeads(node.input(kQuery), queryHeads);
-  key = splitHeads(node.input(kKey), keyHeads);
-  value = splitHeads(node.input(kValue), keyHeads);
-  key = withPast(key, kPastKey);
-  value = withPast(value, kPastValue);
-  if (node.wantsOutput(kPresentKey))
-    node.setOutput(kPresentKey, key);
-  if (node.wantsOutput(kPresentValue))
-    node.setOutput(kPresentValue, value);
+  form.query = splitHeads(node.input(kQuery), queryHeads, form.queryOrder);
+  form.key = withPast(splitHeads(node.input(kKey), keyHeads, form.keyOrder), kPastKey, form.keyOrder);
+  form.value = withPast(splitHeads(node.input(kValue), keyHeads, form.valueOrder), kPastValue, form.valueOrder);
+  form.outOrder = form.queryOrder;
 
-  batch = emit.dim(query, 0);
-  querySize = emit.dim(query, 2);
-  headSize = emit.dim(query, 3);
-  keySize = emit.dim(key, 2);
-  valueSize = emit.dim(value, 3);
-  requireSame(emit.dim(key, 0), batch, "Q and K have different batch sizes");
-  requireSame(emit.dim(value, 0), batch, "Q and V have different batch sizes");
-  requireSame(emit.dim(value, 1), keyHeads, "K and V have different numbers of heads");
-  requireSame(emit.dim(value, 2), keySize, "K and V have different lengths");
-  requireSame(emit.dim(key, 3), headSize, "Q and K have heads of different sizes");
-  if (misfit)
+  batch = form.size(emit, form.query, form.queryOrder, AttentionOp::Batch);
+  headSize = form.size(emit, form.query, form.queryOrder, AttentionOp::Column);
+  keySize = form.size(emit, form.key, form.keyOrder, AttentionOp::Row);
+  auto sizeOfKey = [&](AttentionOp::Dim dim) { return form.size(emit, form.key, form.keyOrder, dim); };
+  auto sizeOfValue = [&](AttentionOp::Dim dim) { return form.size(emit, form.value, form.valueOrder, dim); };
+  requireSame(sizeOfKey(AttentionOp::Batch), batch, "Q and K have different batch sizes");
+  requireSame(sizeOfValue(AttentionOp::Batch), batch, "Q and V have different batch sizes");
+  requireSame(sizeOfValue(AttentionOp::Head), keyHeads, "K and V have different numbers of heads");
+  requireSame(sizeOfValue(AttentionOp::Row), keySize, "K and V have different lengths");
+  requireSame(sizeOfKey(AttentionOp::Column), headSize, "Q and K have heads of different sizes");
+  if (misfit || failed(readStructure()))
     return failure();
 
-  // The scale goes to the query, which is the smallest of what it could go to.
-  Value factor;
   if (node.has("scale") && node.getFloat("scale", 0) != 0) {
-    factor = emit.constant(element, node.getFloat("scale", 0));
+    form.scale = node.getFloat("scale", 0);
   } else if (auto size = getConstantIntValue(headSize)) {
-    factor = emit.constant(element, 1 / std::sqrt(static_cast<double>(*size)));
+    form.scale = 1 / std::sqrt(static_cast<double>(*size));
   } else {
-    Value length = arith::SIToFPOp::create(emit, element, emit.asInteger(headSize, emit.getI64Type()));
-    factor = arith::DivFOp::create(emit, emit.constant(element, 1.0), math::SqrtOp::create(emit, length));
-  }
-  Value scaled = emit.elementwise(query, element, [&](OpBuilder &b, Location loc, ValueRange v) {
-    return arith::MulFOp::create(b, loc, Emitter::convertScalar(b, loc, v[0], element), factor).getResult();
-  });
-
-  OpFoldResult matrices = emit.mul(batch, queryHeads);
-  AffineMap each = emit.getMultiDimIdentityMap(1);
-  AffineMap shared = AffineMap::get(1, 0, emit.getAffineDimExpr(0).floorDiv(groupSize), emit.getContext());
-  Value turned = emit.transpose(emit.castElements(key, element), {0, 1, 3, 2});
-  Value scores = emit.contract(flatten(scaled), flatten(turned), matrices, each, shared);
-  scores = emit.reshape(scores, {batch, queryHeads, querySize, keySize});
-  Value shown = scores;
-
-  if (softcap > 0)
-    scores = map(scores, [&](OpBuilder &b, Location loc, Value x) -> Value {
-      Value cap = arith::ConstantOp::create(b, loc, b.getFloatAttr(element, softcap));
-      return arith::MulFOp::create(b, loc, math::TanhOp::create(b, loc, arith::DivFOp::create(b, loc, x, cap)), cap);
+    Type element = Emitter::elementType(form.query);
+    Type wide = element.isF64() ? element : emit.getF32Type();
+    Value length = arith::SIToFPOp::create(emit, wide, emit.asInteger(headSize, emit.getI64Type()));
+    Value factor = arith::DivFOp::create(emit, emit.constant(wide, 1.0), math::SqrtOp::create(emit, length));
+    form.query = emit.elementwise(form.query, element, [&](OpBuilder &b, Location loc, ValueRange v) {
+      Value product = arith::MulFOp::create(b, loc, Emitter::convertScalar(b, loc, v[0], wide), factor);
+      return Emitter::convertScalar(b, loc, product, element);
     });
-  if (scoresMode == kCapped)
-    shown = scores;
-  auto biased = bias(scores);
-  if (failed(biased))
+  }
+
+  bool isComposed = node.wantsOutput(kScores) || Emitter::elementType(form.query).isF64();
+  FailureOr<Value> result = isComposed ? lowerComposed(node, form, &scores) : lowerFused(node, form);
+  if (failed(result))
     return failure();
-  if (scoresMode == kBiased)
-    shown = *biased;
-
-  // A row in which nothing is attended has maximum -inf; it becomes zero.
-  Value infinity = emit.constant(element, -std::numeric_limits<double>::infinity()), zero = emit.constant(element, 0.0);
-  auto reassociate =
-      arith::FastMathFlagsAttr::get(emit.getContext(), arith::FastMathFlags::reassoc);
-  Value top = emit.reduce(*biased, {3}, /*keepDims=*/true, infinity, [&](OpBuilder &b, Location loc, ValueRange v) {
-    return arith::MaxNumFOp::create(b, loc, v[0], v[1], reassociate).getResult();
-  });
-  top = map(top, [&](OpBuilder &b, Location loc, Value x) -> Value {
-    Value none = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, x, infinity);
-    return arith::SelectOp::create(b, loc, none, zero, x);
-  });
-  Value powers = emit.elementwise({*biased, top}, element, [](OpBuilder &b, Location loc, ValueRange v) -> Value {
-    return math::ExpOp::create(b, loc, arith::SubFOp::create(b, loc, v[0], v[1]));
-  });
-  Value total = emit.reduce(powers, {3}, /*keepDims=*/true, zero, [&](OpBuilder &b, Location loc, ValueRange v) {
-    return arith::AddFOp::create(b, loc, v[0], v[1], reassociate).getResult();
-  });
-  Value norm = map(total, [&](OpBuilder &b, Location loc, Value x) -> Value {
-    Value one = arith::ConstantOp::create(b, loc, b.getFloatAttr(element, 1));
-    Value none = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, x, zero);
-    return arith::DivFOp::create(b, loc, one, arith::SelectOp::create(b, loc, none, one, x));
-  });
-  auto normalised = [&](Value tensor, Type type) {
-    return emit.elementwise({tensor, norm}, type, [&](OpBuilder &b, Location loc, ValueRange v) {
-      return Emitter::convertScalar(b, loc, arith::MulFOp::create(b, loc, v[0], v[1]), type);
-    });
-  };
   if (node.wantsOutput(kScores))
-    node.setOutput(kScores, scoresMode == kSoftmax ? normalised(powers, resultElement)
-                                                   : emit.castElements(shown, resultElement));
-  Value result = emit.contract(flatten(powers), flatten(emit.castElements(value, element)), matrices, each, shared);
-  result = normalised(emit.reshape(result, {batch, queryHeads, querySize, valueSize}), resultElement);
+    node.setOutput(kScores, scores.scores);
   if (hasThreeDims) {
-    result = emit.transpose(result, {0, 2, 1, 3});
-    result = emit.reshape(result, {batch, querySize, emit.mul(queryHeads, valueSize)});
+    Dims d = emit.dims(*result);
+    result = emit.reshape(*result, {d[0], d[1], emit.mul(d[2], d[3])});
   }
-  node.setOutput(kResult, result);
+  node.setOutput(kResult, *result);
   return success();
 }
 
@@ -343,5 +258,6 @@ static LogicalResult lowerAttention(Node &node) { return Attention(node).lower()
 
 void ac::populateAttentionLowerings(LoweringTable &table) {
   table.add("Attention", lowerAttention);
+  table.add("ac.attention", lowerAttentionOp);
   table.add("RotaryEmbedding", lowerRotaryEmbedding);
 }

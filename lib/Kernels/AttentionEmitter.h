@@ -1,0 +1,129 @@
+//===- AttentionEmitter.h - Kernels of attention -----------------*- C++ -*-===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef KERNELS_ATTENTIONEMITTER_H
+#define KERNELS_ATTENTIONEMITTER_H
+
+#include "Kernels/Passes.h"
+#include "Kernels/VectorMath.h"
+#include "Support/TargetInfo.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace mlir::ac {
+
+/// Keys that a tile of rows is multiplied with before its weights are added up. What a row becomes depends on this number,
+/// and on nothing else that is chosen here.
+constexpr int64_t kBlockKeys = 256;
+/// Rows of a task, in tiles: the keys and values of a block stay in the second-level cache until all of them are done.
+constexpr int64_t kTaskTiles = 16;
+
+/// Emits the loops of an `ac.attention` on buffers (EmitAttention.cpp), and its kernels (AttentionKernel.cpp).
+class AttentionEmitter {
+public:
+  AttentionEmitter(AttentionOp op, const TargetInfo &target);
+  void emit(llvm::StringMap<func::FuncOp> &kernels);
+
+private:
+  using Dim = AttentionOp::Dim;
+  /// What a kernel reads and writes.
+  struct Operands {
+    Value query, key, value, mask, offsets, lengths, result, stats;
+    template <typename Fn> void forEach(Fn fn) {
+      for (Value *operand : {&query, &key, &value, &mask, &offsets, &lengths, &result, &stats})
+        if (*operand)
+          fn(*operand);
+    }
+  };
+  struct Sizes {
+    Value batches, heads, keyHeads, sharing, rows, keys, depth, columns;
+  };
+  /// A query of a tile: where it is, and the keys that it may see, [begin, end).
+  struct Row {
+    Value batch, head, position, begin, end;
+  };
+  /// Where a row's columns go, and its largest score and the sum of its weights: `stats[slot, 0]` and `stats[slot, 1]`.
+  struct Sink {
+    Value buffer;
+    std::function<SmallVector<Value>(Value column)> at;
+    Value stats, slot;
+  };
+  /// Keys [begin, begin + count), at most kBlockKeys, that a tile is multiplied with at one time.
+  struct KeyBlock {
+    Value batch, head, begin, count;
+    std::function<Value(Value panel, Value d, int64_t vector)> loadKeys;
+  };
+  using Kernels = llvm::StringMap<func::FuncOp>;
+
+  // The surroundings of the kernels.
+  int64_t staticSize(Value operand, ArrayRef<int64_t> order, Dim dim);
+  /// Queries that share a head of keys, if that is known.
+  int64_t staticRows();
+  Sizes sizesOf(const Operands &operands);
+  Value packedKeys();
+  /// Values whose rows follow each other, in the order `valueOrder`.
+  Value rowsOfValues();
+  void emitWhole(Kernels &kernels);
+  void emitSplit(Kernels &kernels);
+  void emitCombination(Value parts, Value stats);
+  void callKernel(Kernels &kernels, bool isSplit, Operands given, Value numTasks, Value grain);
+
+  // The kernels.
+  void emitWholeTasks(Value begin, Value end);
+  void emitSplitTasks(Value begin, Value end);
+  void emitPanel(Value batch, Value head, Value firstKey, llvm::function_ref<void(Value, Value d, int64_t)> store);
+  void emitTiles(Value begin, Value end, llvm::function_ref<void(Value row, int64_t numRows)> tile);
+  void emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const KeyBlock &block, bool isPart);
+  SmallVector<Value> emitScores(ArrayRef<Row> rows, const KeyBlock &block, Value panel);
+  SmallVector<Value> emitMasked(ArrayRef<Row> rows, Value firstKey, SmallVector<Value> scores, bool isPart);
+  SmallVector<Value> emitProduct(int64_t numRows, const KeyBlock &block, Value count, Value column, int64_t numVectors,
+                                 ArrayRef<Value> masks);
+  Row rowAt(Value batch, Value head, Value position);
+  void emitEmpty(const Sink &sink);
+  /// How an older and a newer part of a row are weighted; the row's stats become those of both.
+  std::pair<Value, Value> emitFold(const Sink &sink, Value newMax, Value newSum);
+  void emitNormalized(const Sink &sink);
+  /// Calls `body` for groups of columns of the result: the first, how many vectors, and masks of these unless all are full.
+  void forColumns(llvm::function_ref<void(Value column, int64_t numVectors, ArrayRef<Value> masks)> body);
+  Value loadColumns(Value buffer, ValueRange indices, ArrayRef<Value> masks, int64_t vector);
+  void storeColumns(Value value, Value buffer, ValueRange indices, ArrayRef<Value> masks, int64_t vector);
+
+  Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
+  Value add(Value x, int64_t y) { return y ? add(x, index(y)) : x; }
+  Value add(Value x, Value y) { return b.createOrFold<arith::AddIOp>(x, y); }
+  Value sub(Value x, Value y) { return b.createOrFold<arith::SubIOp>(x, y); }
+  Value mul(Value x, Value y) { return b.createOrFold<arith::MulIOp>(x, y); }
+  Value min(Value x, Value y) { return b.createOrFold<arith::MinSIOp>(x, y); }
+  Value max(Value x, Value y) { return b.createOrFold<arith::MaxSIOp>(x, y); }
+  Value ceilDiv(Value x, Value y) { return b.createOrFold<arith::CeilDivSIOp>(x, y); }
+  Value isLess(Value x, Value y) { return arith::CmpIOp::create(b, arith::CmpIPredicate::slt, x, y); }
+  /// Coordinates (batch, head, row, column) in the order of an operand's dimensions.
+  SmallVector<Value> at(ArrayRef<int64_t> order, ArrayRef<Value> coordinates) {
+    return llvm::map_to_vector(order, [&](int64_t dim) { return coordinates[dim]; });
+  }
+  Value infinity() { return math.splat(-std::numeric_limits<float>::infinity()); }
+  /// Runs `body` for each index from `begin` to `end`.
+  void loop(Value begin, Value end, Value step, llvm::function_ref<void(Value)> body) {
+    auto loop = scf::ForOp::create(b, begin, end, step);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(loop.getBody()->getTerminator());
+    body(loop.getInductionVar());
+  }
+
+  AttentionOp op;
+  ImplicitLocOpBuilder b;
+  int64_t lanes, vectors, rows;
+  VectorType vectorType, maskType;
+  VectorMath math;
+  Operands operands; // of the operation or, inside of a kernel, its arguments
+  SmallVector<int64_t> valueOrder;
+  Sizes sizes;
+  Value weights; // of a tile, [rows, keys of a block]
+  Value rowStats; // of a task, see Sink
+};
+
+} // namespace mlir::ac
+
+#endif // KERNELS_ATTENTIONEMITTER_H

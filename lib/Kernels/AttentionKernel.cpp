@@ -1,0 +1,445 @@
+//===- AttentionKernel.cpp - The tiles of attention -----------------------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Kernels/AttentionEmitter.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+namespace mlir::ac {
+
+//===----------------------------------------------------------------------===//
+// Rows of the result
+//===----------------------------------------------------------------------===//
+
+void AttentionEmitter::forColumns(llvm::function_ref<void(Value, int64_t, ArrayRef<Value>)> body) {
+  int64_t group = lanes * vectors;
+  auto masksAt = [&](Value column, int64_t count) {
+    SmallVector<Value> masks;
+    Value left = sub(sizes.columns, column);
+    for (int64_t v = 0; v < count; ++v)
+      masks.push_back(vector::CreateMaskOp::create(b, maskType, ValueRange{add(left, -v * lanes)}));
+    return masks;
+  };
+  auto known = getConstantIntValue(sizes.columns);
+  if (!known) {
+    loop(index(0), sizes.columns, index(group),
+         [&](Value column) { body(column, vectors, masksAt(column, vectors)); });
+    return;
+  }
+  int64_t whole = *known / group * group, left = *known - whole;
+  if (whole == group)
+    body(index(0), vectors, {});
+  else if (whole)
+    loop(index(0), index(whole), index(group), [&](Value column) { body(column, vectors, {}); });
+  if (left) {
+    int64_t count = llvm::divideCeil(left, lanes);
+    Value column = index(whole);
+    body(column, count, left % lanes ? masksAt(column, count) : SmallVector<Value>());
+  }
+}
+
+Value AttentionEmitter::loadColumns(Value buffer, ValueRange indices, ArrayRef<Value> masks, int64_t vector) {
+  if (masks.empty())
+    return vector::LoadOp::create(b, vectorType, buffer, indices);
+  return vector::MaskedLoadOp::create(b, vectorType, buffer, indices, masks[vector], math.splat(0));
+}
+
+void AttentionEmitter::storeColumns(Value value, Value buffer, ValueRange indices, ArrayRef<Value> masks,
+                                    int64_t vector) {
+  if (masks.empty())
+    vector::StoreOp::create(b, value, buffer, indices);
+  else
+    vector::MaskedStoreOp::create(b, buffer, indices, masks[vector], value);
+}
+
+void AttentionEmitter::emitEmpty(const Sink &sink) {
+  auto number = [&](float value) -> Value { return arith::ConstantOp::create(b, b.getF32FloatAttr(value)); };
+  memref::StoreOp::create(b, number(-std::numeric_limits<float>::infinity()), sink.stats, ValueRange{sink.slot, index(0)});
+  memref::StoreOp::create(b, number(0), sink.stats, ValueRange{sink.slot, index(1)});
+  forColumns([&](Value column, int64_t count, ArrayRef<Value> masks) {
+    for (int64_t v = 0; v < count; ++v)
+      storeColumns(math.splat(0), sink.buffer, sink.at(add(column, v * lanes)), masks, v);
+  });
+}
+
+std::pair<Value, Value> AttentionEmitter::emitFold(const Sink &sink, Value newMax, Value newSum) {
+  SmallVector<Value> maxPlace{sink.slot, index(0)}, sumPlace{sink.slot, index(1)};
+  Value oldMax = math.broadcast(memref::LoadOp::create(b, sink.stats, maxPlace));
+  Value oldSum = math.broadcast(memref::LoadOp::create(b, sink.stats, sumPlace));
+  newMax = math.broadcast(newMax);
+  newSum = math.broadcast(newSum);
+  // The part with the larger scores keeps its weights. Neither is larger where both have seen nothing.
+  Value distance = math.sub(oldMax, newMax);
+  Value factor = math.expOfNegative(arith::NegFOp::create(b, math::AbsFOp::create(b, distance)));
+  factor = math.select(math.compare(arith::CmpFPredicate::UNO, distance, distance), math.splat(1), factor);
+  Value oldIsLarger = math.compare(arith::CmpFPredicate::OGE, oldMax, newMax);
+  Value older = math.select(oldIsLarger, math.splat(1), factor), newer = math.select(oldIsLarger, factor, math.splat(1));
+  Value sum = math.fma(oldSum, older, math.mul(newSum, newer));
+  auto first = [&](Value vector) { return vector::ExtractOp::create(b, vector, ArrayRef<int64_t>{0}); };
+  memref::StoreOp::create(b, first(math.max(oldMax, newMax)), sink.stats, maxPlace);
+  memref::StoreOp::create(b, first(sum), sink.stats, sumPlace);
+  return {older, newer};
+}
+
+void AttentionEmitter::emitNormalized(const Sink &sink) {
+  Value sum = math.broadcast(memref::LoadOp::create(b, sink.stats, ValueRange{sink.slot, index(1)}));
+  Value isEmpty = math.compare(arith::CmpFPredicate::OEQ, sum, math.splat(0));
+  Value empty = math.splat(0);
+  if (!op.getEmptyIsZero()) {
+    Value anyKeys = isLess(index(0), sizes.keys);
+    empty = arith::SelectOp::create(b, anyKeys, math.splat(std::numeric_limits<float>::quiet_NaN()), empty);
+  }
+  Value factor = math.select(isEmpty, empty, arith::DivFOp::create(b, math.splat(1), sum));
+  forColumns([&](Value column, int64_t count, ArrayRef<Value> masks) {
+    for (int64_t v = 0; v < count; ++v) {
+      SmallVector<Value> place = sink.at(add(column, v * lanes));
+      storeColumns(math.mul(loadColumns(sink.buffer, place, masks, v), factor), sink.buffer, place, masks, v);
+    }
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// A tile
+//===----------------------------------------------------------------------===//
+
+AttentionEmitter::Row AttentionEmitter::rowAt(Value batch, Value head, Value position) {
+  Row row{batch, head, position, index(0), sizes.keys};
+  auto entry = [&](Value list) -> Value {
+    Value isShared = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, memref::DimOp::create(b, list, 0), index(1));
+    return memref::LoadOp::create(b, list, ValueRange{arith::SelectOp::create(b, isShared, index(0), batch)});
+  };
+  if (operands.lengths)
+    row.end = min(row.end, entry(operands.lengths));
+  Value place = operands.offsets ? add(position, entry(operands.offsets)) : position;
+  if (op.getAfter())
+    row.end = min(row.end, add(place, *op.getAfter() + 1));
+  if (op.getBefore())
+    row.begin = max(row.begin, add(place, -static_cast<int64_t>(*op.getBefore())));
+  return row;
+}
+
+/// Products of the tile's queries with a panel of keys.
+SmallVector<Value> AttentionEmitter::emitScores(ArrayRef<Row> rows, const KeyBlock &block, Value panel) {
+  int64_t count = rows.size() * vectors;
+  auto loop = scf::ForOp::create(b, index(0), sizes.depth, index(1), SmallVector<Value>(count, math.splat(0)));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(loop.getBody());
+  SmallVector<Value> sums(loop.getRegionIterArgs()), keys;
+  Value d = loop.getInductionVar();
+  for (int64_t v = 0; v < vectors; ++v)
+    keys.push_back(block.loadKeys(panel, d, v));
+  for (auto [r, row] : llvm::enumerate(rows)) {
+    SmallVector<Value> place = at(op.getQueryOrder(), {row.batch, row.head, row.position, d});
+    Value query = math.broadcast(memref::LoadOp::create(b, operands.query, place));
+    for (int64_t v = 0; v < vectors; ++v)
+      sums[r * vectors + v] = math.fma(query, keys[v], sums[r * vectors + v]);
+  }
+  scf::YieldOp::create(b, sums);
+  return loop.getResults();
+}
+
+/// Scale, softcap and mask, then minus infinity for keys that a row does not see.
+SmallVector<Value> AttentionEmitter::emitMasked(ArrayRef<Row> rows, Value firstKey, SmallVector<Value> scores,
+                                                bool isPart) {
+  double scale = op.getScale().convertToDouble();
+  if (op.getSoftcap()) {
+    double cap = op.getSoftcap()->convertToDouble();
+    for (Value &score : scores)
+      score = math::TanhOp::create(b, math.mul(score, math.splat(scale / cap)));
+    scale = cap; // which is still to be multiplied with
+  }
+  Value factor = math.splat(scale);
+  Value mask = operands.mask;
+  Type maskElement = mask ? cast<MemRefType>(mask.getType()).getElementType() : Type();
+  SmallVector<Value> within;
+  for (int64_t v = 0; mask && v < vectors; ++v)
+    within.push_back(vector::CreateMaskOp::create(
+        b, maskType, ValueRange{sub(sizes.keys, add(firstKey, v * lanes))}));
+  for (auto [r, row] : llvm::enumerate(rows)) {
+    SmallVector<Value> place;
+    if (mask) {
+      auto type = cast<MemRefType>(mask.getType());
+      SmallVector<Value> all{row.batch, row.head, row.position, firstKey};
+      for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+        Value own = all[4 - type.getRank() + dim];
+        if (dim == type.getRank() - 1 || (!type.isDynamicDim(dim) && type.getDimSize(dim) != 1)) {
+          place.push_back(own);
+          continue;
+        }
+        Value repeats = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, memref::DimOp::create(b, mask, dim), index(1));
+        place.push_back(arith::SelectOp::create(b, repeats, index(0), own));
+      }
+    }
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value &score = scores[r * vectors + v];
+      if (!mask) {
+        score = scale == 1 ? score : math.mul(score, factor);
+        continue;
+      }
+      SmallVector<Value> indices(place);
+      indices.back() = add(firstKey, v * lanes);
+      auto type = VectorType::get({lanes}, maskElement);
+      Value nothing = arith::ConstantOp::create(b, DenseElementsAttr::get(type, b.getZeroAttr(maskElement)));
+      Value loaded = vector::MaskedLoadOp::create(b, type, mask, indices, within[v], nothing);
+      if (isa<FloatType>(maskElement)) {
+        score = math.fma(score, factor, loaded);
+      } else {
+        Value fill = op.getFill() ? math.splat(op.getFill()->convertToDouble()) : infinity();
+        score = math.select(loaded, math.mul(score, factor), fill);
+      }
+    }
+  }
+  // Most panels are seen by all rows.
+  Value lastBegin = isPart ? rows.front().begin : rows.back().begin, firstEnd = rows.front().end;
+  for (const Row &row : rows.drop_front(isPart ? 1 : rows.size())) {
+    lastBegin = max(lastBegin, row.begin);
+    firstEnd = min(firstEnd, row.end);
+  }
+  Value isSeen = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, add(firstKey, lanes * vectors), firstEnd);
+  if (op.getBefore())
+    isSeen = arith::AndIOp::create(
+        b, isSeen, arith::CmpIOp::create(b, arith::CmpIPredicate::sge, firstKey, lastBegin).getResult());
+  auto choice = scf::IfOp::create(b, TypeRange(ValueRange(scores)), isSeen, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(choice.thenBlock());
+  scf::YieldOp::create(b, scores);
+  b.setInsertionPointToStart(choice.elseBlock());
+  for (auto [r, row] : llvm::enumerate(rows))
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value &score = scores[r * vectors + v];
+      auto upTo = [&](Value end) -> Value {
+        return vector::CreateMaskOp::create(b, maskType, ValueRange{sub(end, add(firstKey, v * lanes))});
+      };
+      score = math.select(upTo(row.end), score, infinity());
+      if (op.getBefore())
+        score = math.select(upTo(row.begin), infinity(), score);
+    }
+  scf::YieldOp::create(b, scores);
+  return choice.getResults();
+}
+
+/// Products of the tile's weights with `count` rows of values.
+SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock &block, Value count, Value column,
+                                                 int64_t numVectors, ArrayRef<Value> masks) {
+  SmallVector<Value> zeros(numRows * numVectors, math.splat(0));
+  auto loop = scf::ForOp::create(b, index(0), count, index(1), zeros);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(loop.getBody());
+  SmallVector<Value> sums(loop.getRegionIterArgs()), values;
+  Value key = add(block.begin, loop.getInductionVar());
+  for (int64_t v = 0; v < numVectors; ++v)
+    values.push_back(loadColumns(operands.value,
+                                 at(valueOrder, {block.batch, block.head, key, add(column, v * lanes)}), masks, v));
+  for (int64_t r = 0; r < numRows; ++r) {
+    Value weight = math.broadcast(memref::LoadOp::create(b, weights, ValueRange{index(r), loop.getInductionVar()}));
+    for (int64_t v = 0; v < numVectors; ++v)
+      sums[r * numVectors + v] = math.fma(weight, values[v], sums[r * numVectors + v]);
+  }
+  scf::YieldOp::create(b, sums);
+  return loop.getResults();
+}
+
+/// Attends the rows of a tile to a block of keys. What it gives is added to the rows, or stored if it is a part of its own.
+void AttentionEmitter::emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const KeyBlock &block, bool isPart) {
+  int64_t numRows = rows.size();
+  // Keys that any of the rows may see. Rows of one head ascend, and with them what they see.
+  Value end = isPart ? rows.front().end : rows.back().end, begin = rows.front().begin;
+  for (const Row &row : rows.drop_front(isPart ? 1 : rows.size())) {
+    end = max(end, row.end);
+    begin = min(begin, row.begin);
+  }
+  Value count = max(min(sub(end, block.begin), block.count), index(0));
+  if (op.getBefore())
+    count = arith::SelectOp::create(b, isLess(begin, add(block.begin, block.count)), count, index(0));
+  OpBuilder::InsertionGuard guard(b);
+  if (!isPart && op.hasStructure()) {
+    auto any = scf::IfOp::create(b, isLess(index(0), count), /*withElseRegion=*/false);
+    b.setInsertionPoint(any.thenBlock()->getTerminator());
+  }
+  Value panels = ceilDiv(count, index(lanes * vectors));
+
+  SmallVector<Value> tops(numRows, infinity()), sums(numRows, math.splat(0));
+  auto panelLoop = scf::ForOp::create(b, index(0), panels, index(1), tops);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(panelLoop.getBody());
+    tops.assign(panelLoop.getRegionIterArgs().begin(), panelLoop.getRegionIterArgs().end());
+    Value key = mul(panelLoop.getInductionVar(), index(lanes * vectors));
+    SmallVector<Value> scores = emitScores(rows, block, panelLoop.getInductionVar());
+    scores = emitMasked(rows, add(block.begin, key), scores, isPart);
+    for (int64_t r = 0; r < numRows; ++r)
+      for (int64_t v = 0; v < vectors; ++v) {
+        vector::StoreOp::create(b, scores[r * vectors + v], weights, ValueRange{index(r), add(key, v * lanes)});
+        tops[r] = math.max(scores[r * vectors + v], tops[r]);
+      }
+    scf::YieldOp::create(b, tops);
+  }
+  SmallVector<Value> largest;
+  for (Value top : panelLoop.getResults()) {
+    // Pairs of halves, by the same rule as above: NaN is passed over.
+    largest.push_back(math.reduce(top, [&](Value x, Value y) -> Value {
+      return arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, y), x, y);
+    }));
+  }
+  SmallVector<Value> shifts;
+  for (Value top : largest) {
+    Value vector = math.broadcast(top);
+    shifts.push_back(math.select(math.compare(arith::CmpFPredicate::OEQ, vector, infinity()), math.splat(0), vector));
+  }
+  auto weightLoop = scf::ForOp::create(b, index(0), panels, index(1), sums);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(weightLoop.getBody());
+    sums.assign(weightLoop.getRegionIterArgs().begin(), weightLoop.getRegionIterArgs().end());
+    Value key = mul(weightLoop.getInductionVar(), index(lanes * vectors));
+    for (int64_t r = 0; r < numRows; ++r)
+      for (int64_t v = 0; v < vectors; ++v) {
+        SmallVector<Value> place{index(r), add(key, v * lanes)};
+        Value score = vector::LoadOp::create(b, vectorType, weights, place);
+        Value weight = math.expOfNegative(math.sub(score, shifts[r]));
+        vector::StoreOp::create(b, weight, weights, place);
+        sums[r] = math.add(sums[r], weight);
+      }
+    scf::YieldOp::create(b, sums);
+  }
+  SmallVector<std::pair<Value, Value>> factors;
+  for (int64_t r = 0; r < numRows; ++r) {
+    Value sum = math.reduce(weightLoop.getResult(r),
+                            [&](Value x, Value y) -> Value { return arith::AddFOp::create(b, x, y); });
+    if (isPart) {
+      memref::StoreOp::create(b, largest[r], sinks[r].stats, ValueRange{sinks[r].slot, index(0)});
+      memref::StoreOp::create(b, sum, sinks[r].stats, ValueRange{sinks[r].slot, index(1)});
+    } else {
+      factors.push_back(emitFold(sinks[r], largest[r], sum));
+    }
+  }
+  forColumns([&](Value column, int64_t numVectors, ArrayRef<Value> masks) {
+    SmallVector<Value> product = emitProduct(numRows, block, count, column, numVectors, masks);
+    for (int64_t r = 0; r < numRows; ++r)
+      for (int64_t v = 0; v < numVectors; ++v) {
+        Value part = product[r * numVectors + v];
+        SmallVector<Value> place = sinks[r].at(add(column, v * lanes));
+        if (!isPart)
+          part = math.fma(loadColumns(sinks[r].buffer, place, masks, v), factors[r].first,
+                          math.mul(part, factors[r].second));
+        storeColumns(part, sinks[r].buffer, place, masks, v);
+      }
+  });
+}
+
+/// Tiles of whole size, then one of exactly the rows that are left.
+void AttentionEmitter::emitTiles(Value begin, Value end, llvm::function_ref<void(Value, int64_t)> tile) {
+  auto known = getConstantIntValue(end), from = getConstantIntValue(begin);
+  Value left = arith::RemUIOp::create(b, sub(end, begin), index(rows));
+  Value wholeEnd = sub(end, left);
+  if (!known || !from || *known - *from >= rows)
+    loop(begin, wholeEnd, index(rows), [&](Value row) { tile(row, rows); });
+  if (known && from) {
+    if (int64_t count = (*known - *from) % rows)
+      tile(wholeEnd, count);
+    return;
+  }
+  SmallVector<int64_t> cases = llvm::to_vector(llvm::seq<int64_t>(1, rows));
+  if (cases.empty())
+    return;
+  auto choice = scf::IndexSwitchOp::create(b, TypeRange{}, left, cases, cases.size());
+  OpBuilder::InsertionGuard guard(b);
+  for (auto [i, count] : llvm::enumerate(cases)) {
+    b.createBlock(&choice.getCaseRegions()[i]);
+    tile(wholeEnd, count);
+    scf::YieldOp::create(b);
+  }
+  b.createBlock(&choice.getDefaultRegion());
+  scf::YieldOp::create(b);
+}
+
+//===----------------------------------------------------------------------===//
+// Tasks
+//===----------------------------------------------------------------------===//
+
+/// Rows of one head, each with all of its keys.
+void AttentionEmitter::emitWholeTasks(Value begin, Value end) {
+  int64_t mostRows = rows * kTaskTiles;
+  Value blocks = max(ceilDiv(sizes.rows, index(mostRows)), index(1));
+  Value taskRows = mul(ceilDiv(ceilDiv(sizes.rows, blocks), index(rows)), index(rows));
+  loop(begin, end, index(1), [&](Value task) {
+    Value rowBegin = mul(arith::RemUIOp::create(b, task, blocks), taskRows);
+    Value rowEnd = min(add(rowBegin, taskRows), sizes.rows);
+    Value matrix = arith::DivUIOp::create(b, task, blocks);
+    Value head = arith::RemUIOp::create(b, matrix, sizes.heads), batch = arith::DivUIOp::create(b, matrix, sizes.heads);
+    auto sinkOf = [&](Value row) {
+      return Sink{operands.result,
+                  [this, batch, head, row](Value column) { return at(op.getOutOrder(), {batch, head, row, column}); },
+                  rowStats, sub(row, rowBegin)};
+    };
+    loop(rowBegin, rowEnd, index(1), [&](Value row) { emitEmpty(sinkOf(row)); });
+    Value keyBegin = index(0), keyEnd = sizes.keys;
+    if (op.hasStructure()) {
+      keyEnd = rowAt(batch, head, add(rowEnd, -1)).end;
+      Value first = rowAt(batch, head, rowBegin).begin;
+      keyBegin = mul(arith::DivUIOp::create(b, first, index(kBlockKeys)), index(kBlockKeys));
+    }
+    loop(keyBegin, keyEnd, index(kBlockKeys), [&](Value key) {
+      KeyBlock block{batch, arith::DivUIOp::create(b, head, sizes.sharing), key,
+                     min(sub(sizes.keys, key), index(kBlockKeys)), {}};
+      Value firstPanel = arith::DivUIOp::create(b, key, index(lanes * vectors));
+      block.loadKeys = [&](Value panel, Value d, int64_t v) -> Value {
+        SmallVector<Value> place{block.batch, block.head, add(firstPanel, panel), d, index(v * lanes)};
+        return vector::LoadOp::create(b, vectorType, operands.key, place);
+      };
+      emitTiles(rowBegin, rowEnd, [&](Value first, int64_t numRows) {
+        SmallVector<Row> tile;
+        SmallVector<Sink> sinks;
+        for (int64_t r = 0; r < numRows; ++r) {
+          tile.push_back(rowAt(batch, head, add(first, r)));
+          sinks.push_back(sinkOf(tile.back().position));
+        }
+        emitTile(tile, sinks, block, /*isPart=*/false);
+      });
+    });
+    loop(rowBegin, rowEnd, index(1), [&](Value row) { emitNormalized(sinkOf(row)); });
+  });
+}
+
+/// All rows that share a head of keys, with one block of them.
+void AttentionEmitter::emitSplitTasks(Value begin, Value end) {
+  Value blocks = max(ceilDiv(sizes.keys, index(kBlockKeys)), index(1));
+  Value numRows = mul(sizes.sharing, sizes.rows);
+  int64_t panelKeys = lanes * vectors, depth = *getConstantIntValue(sizes.depth);
+  auto panelType = MemRefType::get({kBlockKeys / panelKeys, static_cast<int64_t>(llvm::alignTo(depth, lanes)), panelKeys}, b.getF32Type());
+  Value panels = memref::AllocaOp::create(b, panelType, ValueRange{}, b.getI64IntegerAttr(64));
+  loop(begin, end, index(1), [&](Value task) {
+    Value number = arith::RemUIOp::create(b, task, blocks), matrix = arith::DivUIOp::create(b, task, blocks);
+    Value keyHead = arith::RemUIOp::create(b, matrix, sizes.keyHeads);
+    Value batch = arith::DivUIOp::create(b, matrix, sizes.keyHeads);
+    KeyBlock block{batch, keyHead, mul(number, index(kBlockKeys)), {}, {}};
+    block.count = min(sub(sizes.keys, block.begin), index(kBlockKeys));
+    loop(index(0), ceilDiv(block.count, index(panelKeys)), index(1), [&](Value panel) {
+      emitPanel(batch, keyHead, add(block.begin, mul(panel, index(panelKeys))), [&](Value keys, Value d, int64_t v) {
+        vector::StoreOp::create(b, keys, panels, ValueRange{panel, d, index(v * lanes)});
+      });
+    });
+    block.loadKeys = [&](Value panel, Value d, int64_t v) -> Value {
+      return vector::LoadOp::create(b, vectorType, panels, ValueRange{panel, d, index(v * lanes)});
+    };
+    emitTiles(index(0), numRows, [&](Value first, int64_t count) {
+      SmallVector<Row> tile;
+      SmallVector<Sink> sinks;
+      for (int64_t r = 0; r < count; ++r) {
+        Value row = add(first, r);
+        Value head = add(mul(keyHead, sizes.sharing), arith::DivUIOp::create(b, row, sizes.rows));
+        tile.push_back(rowAt(batch, head, arith::RemUIOp::create(b, row, sizes.rows)));
+        // Parts of a row stand together.
+        Value slot = add(mul(add(mul(batch, sizes.heads), head), sizes.rows), tile.back().position);
+        slot = add(mul(slot, blocks), number);
+        sinks.push_back({operands.result,
+                         [slot](Value column) { return SmallVector<Value>{slot, column}; }, operands.stats, slot});
+      }
+      emitTile(tile, sinks, block, /*isPart=*/true);
+    });
+  });
+}
+
+} // namespace mlir::ac
