@@ -14,8 +14,8 @@
 
 namespace mlir::ac {
 
-/// Keys that a tile of rows is multiplied with before its weights are added up. What a row becomes depends on this number,
-/// and on nothing else that is chosen here.
+/// Keys that a tile of rows is multiplied with before its weights are added up. What a row becomes depends on this
+/// number, and on nothing else that is chosen here.
 constexpr int64_t kBlockKeys = 256;
 /// Rows of a task, in tiles: the keys and values of a block stay in the second-level cache until all of them are done.
 constexpr int64_t kTaskTiles = 16;
@@ -85,7 +85,8 @@ private:
   /// How an older and a newer part of a row are weighted; the row's stats become those of both.
   std::pair<Value, Value> emitFold(const Sink &sink, Value newMax, Value newSum);
   void emitNormalized(const Sink &sink);
-  /// Calls `body` for groups of columns of the result: the first, how many vectors, and masks of these unless all are full.
+  /// Calls `body` for groups of columns of the result: the first, how many vectors, and masks of these unless all are
+  /// full.
   void forColumns(llvm::function_ref<void(Value column, int64_t numVectors, ArrayRef<Value> masks)> body);
   Value loadColumns(Value buffer, ValueRange indices, ArrayRef<Value> masks, int64_t vector);
   void storeColumns(Value value, Value buffer, ValueRange indices, ArrayRef<Value> masks, int64_t vector);
@@ -120,7 +121,7 @@ private:
   Operands operands; // of the operation or, inside of a kernel, its arguments
   SmallVector<int64_t> valueOrder;
   Sizes sizes;
-  Value weights; // of a tile, [rows, keys of a block]
+  Value weights;  // of a tile, [rows, keys of a block]
   Value rowStats; // of a task, see Sink
 };
 

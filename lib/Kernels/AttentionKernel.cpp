@@ -24,8 +24,7 @@ void AttentionEmitter::forColumns(llvm::function_ref<void(Value, int64_t, ArrayR
   };
   auto known = getConstantIntValue(sizes.columns);
   if (!known) {
-    loop(index(0), sizes.columns, index(group),
-         [&](Value column) { body(column, vectors, masksAt(column, vectors)); });
+    loop(index(0), sizes.columns, index(group), [&](Value column) { body(column, vectors, masksAt(column, vectors)); });
     return;
   }
   int64_t whole = *known / group * group, left = *known - whole;
@@ -56,7 +55,8 @@ void AttentionEmitter::storeColumns(Value value, Value buffer, ValueRange indice
 
 void AttentionEmitter::emitEmpty(const Sink &sink) {
   auto number = [&](float value) -> Value { return arith::ConstantOp::create(b, b.getF32FloatAttr(value)); };
-  memref::StoreOp::create(b, number(-std::numeric_limits<float>::infinity()), sink.stats, ValueRange{sink.slot, index(0)});
+  memref::StoreOp::create(b, number(-std::numeric_limits<float>::infinity()), sink.stats,
+                          ValueRange{sink.slot, index(0)});
   memref::StoreOp::create(b, number(0), sink.stats, ValueRange{sink.slot, index(1)});
   forColumns([&](Value column, int64_t count, ArrayRef<Value> masks) {
     for (int64_t v = 0; v < count; ++v)
@@ -75,7 +75,8 @@ std::pair<Value, Value> AttentionEmitter::emitFold(const Sink &sink, Value newMa
   Value factor = math.expOfNegative(arith::NegFOp::create(b, math::AbsFOp::create(b, distance)));
   factor = math.select(math.compare(arith::CmpFPredicate::UNO, distance, distance), math.splat(1), factor);
   Value oldIsLarger = math.compare(arith::CmpFPredicate::OGE, oldMax, newMax);
-  Value older = math.select(oldIsLarger, math.splat(1), factor), newer = math.select(oldIsLarger, factor, math.splat(1));
+  Value older = math.select(oldIsLarger, math.splat(1), factor),
+        newer = math.select(oldIsLarger, factor, math.splat(1));
   Value sum = math.fma(oldSum, older, math.mul(newSum, newer));
   auto first = [&](Value vector) { return vector::ExtractOp::create(b, vector, ArrayRef<int64_t>{0}); };
   memref::StoreOp::create(b, first(math.max(oldMax, newMax)), sink.stats, maxPlace);
@@ -155,8 +156,7 @@ SmallVector<Value> AttentionEmitter::emitMasked(ArrayRef<Row> rows, Value firstK
   Type maskElement = mask ? cast<MemRefType>(mask.getType()).getElementType() : Type();
   SmallVector<Value> within;
   for (int64_t v = 0; mask && v < vectors; ++v)
-    within.push_back(vector::CreateMaskOp::create(
-        b, maskType, ValueRange{sub(sizes.keys, add(firstKey, v * lanes))}));
+    within.push_back(vector::CreateMaskOp::create(b, maskType, ValueRange{sub(sizes.keys, add(firstKey, v * lanes))}));
   for (auto [r, row] : llvm::enumerate(rows)) {
     SmallVector<Value> place;
     if (mask) {
@@ -168,7 +168,8 @@ SmallVector<Value> AttentionEmitter::emitMasked(ArrayRef<Row> rows, Value firstK
           place.push_back(own);
           continue;
         }
-        Value repeats = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, memref::DimOp::create(b, mask, dim), index(1));
+        Value repeats =
+            arith::CmpIOp::create(b, arith::CmpIPredicate::eq, memref::DimOp::create(b, mask, dim), index(1));
         place.push_back(arith::SelectOp::create(b, repeats, index(0), own));
       }
     }
@@ -230,8 +231,8 @@ SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock
   SmallVector<Value> sums(loop.getRegionIterArgs()), values;
   Value key = add(block.begin, loop.getInductionVar());
   for (int64_t v = 0; v < numVectors; ++v)
-    values.push_back(loadColumns(operands.value,
-                                 at(valueOrder, {block.batch, block.head, key, add(column, v * lanes)}), masks, v));
+    values.push_back(
+        loadColumns(operands.value, at(valueOrder, {block.batch, block.head, key, add(column, v * lanes)}), masks, v));
   for (int64_t r = 0; r < numRows; ++r) {
     Value weight = math.broadcast(memref::LoadOp::create(b, weights, ValueRange{index(r), loop.getInductionVar()}));
     for (int64_t v = 0; v < numVectors; ++v)
@@ -241,7 +242,8 @@ SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock
   return loop.getResults();
 }
 
-/// Attends the rows of a tile to a block of keys. What it gives is added to the rows, or stored if it is a part of its own.
+/// Attends the rows of a tile to a block of keys. What it gives is added to the rows, or stored if it is a part of its
+/// own.
 void AttentionEmitter::emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const KeyBlock &block, bool isPart) {
   int64_t numRows = rows.size();
   // Keys that any of the rows may see. Rows of one head ascend, and with them what they see.
@@ -306,8 +308,8 @@ void AttentionEmitter::emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const 
   }
   SmallVector<std::pair<Value, Value>> factors;
   for (int64_t r = 0; r < numRows; ++r) {
-    Value sum = math.reduce(weightLoop.getResult(r),
-                            [&](Value x, Value y) -> Value { return arith::AddFOp::create(b, x, y); });
+    Value sum =
+        math.reduce(weightLoop.getResult(r), [&](Value x, Value y) -> Value { return arith::AddFOp::create(b, x, y); });
     if (isPart) {
       memref::StoreOp::create(b, largest[r], sinks[r].stats, ValueRange{sinks[r].slot, index(0)});
       memref::StoreOp::create(b, sum, sinks[r].stats, ValueRange{sinks[r].slot, index(1)});
@@ -371,7 +373,9 @@ void AttentionEmitter::emitWholeTasks(Value begin, Value end) {
     Value head = arith::RemUIOp::create(b, matrix, sizes.heads), batch = arith::DivUIOp::create(b, matrix, sizes.heads);
     auto sinkOf = [&](Value row) {
       return Sink{operands.result,
-                  [this, batch, head, row](Value column) { return at(op.getOutOrder(), {batch, head, row, column}); },
+                  [this, batch, head, row](Value column) {
+                    return at(op.getOutOrder(), {batch, head, row, column});
+                  },
                   rowStats, sub(row, rowBegin)};
     };
     loop(rowBegin, rowEnd, index(1), [&](Value row) { emitEmpty(sinkOf(row)); });
@@ -382,8 +386,8 @@ void AttentionEmitter::emitWholeTasks(Value begin, Value end) {
       keyBegin = mul(arith::DivUIOp::create(b, first, index(kBlockKeys)), index(kBlockKeys));
     }
     loop(keyBegin, keyEnd, index(kBlockKeys), [&](Value key) {
-      KeyBlock block{batch, arith::DivUIOp::create(b, head, sizes.sharing), key,
-                     min(sub(sizes.keys, key), index(kBlockKeys)), {}};
+      KeyBlock block{
+          batch, arith::DivUIOp::create(b, head, sizes.sharing), key, min(sub(sizes.keys, key), index(kBlockKeys)), {}};
       Value firstPanel = arith::DivUIOp::create(b, key, index(lanes * vectors));
       block.loadKeys = [&](Value panel, Value d, int64_t v) -> Value {
         SmallVector<Value> place{block.batch, block.head, add(firstPanel, panel), d, index(v * lanes)};
@@ -408,7 +412,8 @@ void AttentionEmitter::emitSplitTasks(Value begin, Value end) {
   Value blocks = max(ceilDiv(sizes.keys, index(kBlockKeys)), index(1));
   Value numRows = mul(sizes.sharing, sizes.rows);
   int64_t panelKeys = lanes * vectors, depth = *getConstantIntValue(sizes.depth);
-  auto panelType = MemRefType::get({kBlockKeys / panelKeys, static_cast<int64_t>(llvm::alignTo(depth, lanes)), panelKeys}, b.getF32Type());
+  auto panelType = MemRefType::get(
+      {kBlockKeys / panelKeys, static_cast<int64_t>(llvm::alignTo(depth, lanes)), panelKeys}, b.getF32Type());
   Value panels = memref::AllocaOp::create(b, panelType, ValueRange{}, b.getI64IntegerAttr(64));
   loop(begin, end, index(1), [&](Value task) {
     Value number = arith::RemUIOp::create(b, task, blocks), matrix = arith::DivUIOp::create(b, task, blocks);
@@ -435,7 +440,10 @@ void AttentionEmitter::emitSplitTasks(Value begin, Value end) {
         Value slot = add(mul(add(mul(batch, sizes.heads), head), sizes.rows), tile.back().position);
         slot = add(mul(slot, blocks), number);
         sinks.push_back({operands.result,
-                         [slot](Value column) { return SmallVector<Value>{slot, column}; }, operands.stats, slot});
+                         [slot](Value column) {
+                           return SmallVector<Value>{slot, column};
+                         },
+                         operands.stats, slot});
       }
       emitTile(tile, sinks, block, /*isPart=*/true);
     });

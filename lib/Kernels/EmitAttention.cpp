@@ -12,13 +12,13 @@
 //   weights    e^(score - largest score of the block), and their sum
 //   product    weights x values, with the accumulators in registers
 //
-// and adds the product to the tile's rows, older and newer part weighted by their largest scores. Blocks lie at multiples
-// of `kBlockKeys` whatever the number of rows and threads, and are added up in order: so a row has the same bits in
-// any company.
+// and adds the product to the tile's rows, older and newer part weighted by their largest scores. Blocks lie at
+// multiples of `kBlockKeys` whatever the number of rows and threads, and are added up in order: so a row has the same
+// bits in any company.
 //
 // There are two ways to share the work. With many rows, a task is a number of rows of a head with all keys, of which it
-// leaves out what none of its rows sees; keys have been packed before. With few, a task is a block of keys with all rows of
-// all heads that share it; it packs the keys for itself, so that they are read once, and the parts are added up
+// leaves out what none of its rows sees; keys have been packed before. With few, a task is a block of keys with all
+// rows of all heads that share it; it packs the keys for itself, so that they are read once, and the parts are added up
 // afterwards. When it is not known while compiling, both are there.
 //
 //===----------------------------------------------------------------------===//
@@ -77,8 +77,8 @@ AttentionEmitter::Sizes AttentionEmitter::sizesOf(const Operands &operands) {
   return sizes;
 }
 
-/// Gives `store` the columns of a panel of keys by vectors: (vector of keys, d, which of the panel's). Past the last key it
-/// stands again.
+/// Gives `store` the columns of a panel of keys by vectors: (vector of keys, d, which of the panel's). Past the last
+/// key it stands again.
 void AttentionEmitter::emitPanel(Value batch, Value head, Value firstKey,
                                  llvm::function_ref<void(Value, Value, int64_t)> store) {
   auto keyType = cast<MemRefType>(operands.key.getType());
@@ -106,8 +106,9 @@ void AttentionEmitter::emitPanel(Value batch, Value head, Value firstKey,
       Value within = isWhole ? Value() : vector::CreateMaskOp::create(b, maskType, ValueRange{sub(sizes.depth, d)});
       for (Value key : keys) {
         SmallVector<Value> place = at(order, {batch, head, key, d});
-        tile.push_back(isWhole ? vector::LoadOp::create(b, vectorType, operands.key, place).getResult()
-                               : vector::MaskedLoadOp::create(b, vectorType, operands.key, place, within, math.splat(0)));
+        tile.push_back(isWhole
+                           ? vector::LoadOp::create(b, vectorType, operands.key, place).getResult()
+                           : vector::MaskedLoadOp::create(b, vectorType, operands.key, place, within, math.splat(0)));
       }
       turnOver(b, tile);
       return tile;
@@ -209,7 +210,8 @@ void AttentionEmitter::callKernel(Kernels &kernels, bool isSplit, Operands given
     b.setInsertionPointToEnd(op->getParentOfType<ModuleOp>().getBody());
     SmallVector<Type> types(ValueRange(arguments).getTypes());
     types.append(2, b.getIndexType());
-    kernel = func::FuncOp::create(b, "ac_attention_" + std::to_string(kernels.size() - 1), b.getFunctionType(types, {}));
+    kernel =
+        func::FuncOp::create(b, "ac_attention_" + std::to_string(kernels.size() - 1), b.getFunctionType(types, {}));
     kernel.setPrivate();
     b.setInsertionPointToStart(kernel.addEntryBlock());
     Operands outside = operands, inside = given;
@@ -223,8 +225,8 @@ void AttentionEmitter::callKernel(Kernels &kernels, bool isSplit, Operands given
     if (isSplit) {
       emitSplitTasks(kernel.getArgument(next), kernel.getArgument(next + 1));
     } else {
-      rowStats = memref::AllocaOp::create(b, MemRefType::get({rows * kTaskTiles, 2}, b.getF32Type()), ValueRange{},
-                                          alignment);
+      rowStats =
+          memref::AllocaOp::create(b, MemRefType::get({rows * kTaskTiles, 2}, b.getF32Type()), ValueRange{}, alignment);
       emitWholeTasks(kernel.getArgument(next), kernel.getArgument(next + 1));
     }
     func::ReturnOp::create(b);
@@ -262,8 +264,8 @@ void AttentionEmitter::emitSplit(Kernels &kernels) {
                                          ValueRange{numParts, sizes.columns});
   given.stats = memref::AllocOp::create(b, MemRefType::get({dynamic, 2}, b.getF32Type()), ValueRange{numParts});
   Value tasks = mul(mul(sizes.batches, sizes.keyHeads), blocks);
-  Value work = mul(mul(mul(sizes.sharing, sizes.rows), min(sizes.keys, index(kBlockKeys))),
-                   add(sizes.depth, sizes.columns));
+  Value work =
+      mul(mul(mul(sizes.sharing, sizes.rows), min(sizes.keys, index(kBlockKeys))), add(sizes.depth, sizes.columns));
   callKernel(kernels, /*isSplit=*/true, given, tasks, ceilDiv(index(kGrainProducts), max(work, index(1))));
   emitCombination(given.result, given.stats);
   memref::DeallocOp::create(b, given.result);
@@ -275,8 +277,8 @@ void AttentionEmitter::emitCombination(Value parts, Value stats) {
   Value blocks = max(ceilDiv(sizes.keys, index(kBlockKeys)), index(1));
   Value numRows = mul(mul(sizes.batches, sizes.heads), sizes.rows);
   Value work = max(mul(blocks, sizes.columns), index(1));
-  Value sums = memref::AllocOp::create(b, MemRefType::get({ShapedType::kDynamic, 2}, b.getF32Type()),
-                                       ValueRange{numRows});
+  Value sums =
+      memref::AllocOp::create(b, MemRefType::get({ShapedType::kDynamic, 2}, b.getF32Type()), ValueRange{numRows});
   auto parallel = ParallelOp::create(b, numRows, ceilDiv(index(kGrainElements), work));
   memref::DeallocOp::create(b, sums);
   OpBuilder::InsertionGuard guard(b);
@@ -285,7 +287,10 @@ void AttentionEmitter::emitCombination(Value parts, Value stats) {
     Value position = arith::RemUIOp::create(b, row, sizes.rows), matrix = arith::DivUIOp::create(b, row, sizes.rows);
     Value head = arith::RemUIOp::create(b, matrix, sizes.heads), batch = arith::DivUIOp::create(b, matrix, sizes.heads);
     Sink sink{operands.result,
-              [&](Value column) { return at(op.getOutOrder(), {batch, head, position, column}); }, sums, row};
+              [&](Value column) {
+                return at(op.getOutOrder(), {batch, head, position, column});
+              },
+              sums, row};
     emitEmpty(sink);
     loop(index(0), blocks, index(1), [&](Value block) {
       Value slot = add(mul(row, blocks), block);
@@ -305,7 +310,8 @@ void AttentionEmitter::emitCombination(Value parts, Value stats) {
 }
 
 void AttentionEmitter::emit(Kernels &kernels) {
-  operands = {op.getQuery(), op.getKey(), op.getValue(), op.getMask(), op.getOffsets(), op.getLengths(), op.getInit(), {}};
+  operands = {op.getQuery(),   op.getKey(),     op.getValue(), op.getMask(),
+              op.getOffsets(), op.getLengths(), op.getInit(),  {}};
   operands.value = withUnitStride(b, operands.value, op);
   if (operands.mask)
     operands.mask = withUnitStride(b, operands.mask, op);

@@ -8,13 +8,11 @@
 
 namespace mlir::ac {
 
-Value VectorMath::splat(float value) {
-  return arith::ConstantOp::create(b, DenseElementsAttr::get(type, value));
-}
+Value VectorMath::splat(float value) { return arith::ConstantOp::create(b, DenseElementsAttr::get(type, value)); }
 
 Value VectorMath::expOfNegative(Value x) {
-  // 2^n (1 + f p(f)), |f| <= 1/2: the closest such polynomial. Adding 1.5 * 2^23 rounds to an integer, which then stands in
-  // the lowest bits.
+  // 2^n (1 + f p(f)), |f| <= 1/2: the closest such polynomial. Adding 1.5 * 2^23 rounds to an integer, which then
+  // stands in the lowest bits.
   static constexpr float log2e = 1.44269504f, rounder = 12582912.f;
   static constexpr float coefficients[] = {0.0013264727f, 0.009671513f, 0.055507336f, 0.24022242f, 0.693147f, 1.f};
   Value shifted = fma(x, splat(log2e), splat(rounder));

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What kernels compute between products. Sums of products are fused explicitly: LLVM would fuse them in one kernel and not
-// in another, and rows would get other bits.
+// What kernels compute between products. Sums of products are fused explicitly: LLVM would fuse them in one kernel and
+// not in another, and rows would get other bits.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KERNELS_VECTORMATH_H

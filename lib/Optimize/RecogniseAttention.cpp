@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// From a softmax, the scores are followed back to the product that made them: through a mask first, then through scale and
-// softcap. Transposes of heads on all sides become orders of the operation.
+// From a softmax, the scores are followed back to the product that made them: through a mask first, then through scale
+// and softcap. Transposes of heads on all sides become orders of the operation.
 //
 //===----------------------------------------------------------------------===//
 #include "Optimize/Passes.h"
@@ -195,7 +195,8 @@ Factor Match::unwrap(Value value, Order order, bool columnsLast, bool takesScale
   return {value, order};
 }
 
-/// Sizes that batched products would have repeated must not differ; those that agree are known, or unknown, on both sides.
+/// Sizes that batched products would have repeated must not differ; those that agree are known, or unknown, on both
+/// sides.
 bool Match::fitsTogether() {
   auto size = [](const Factor &factor, int64_t dim) {
     auto place = llvm::find(factor.order, dim) - factor.order.begin();
@@ -240,7 +241,8 @@ bool Match::reshapeGroups() {
     factor->order.erase(factor->order.begin() + axis);
   }
   SmallVector<int64_t> heads{shape[0], shape[1] * shape[2], shape[3], shape[4]};
-  Value wanted = makeInts(b, softmax->getLoc(), {4}, {0, heads[1], ShapedType::isDynamic(heads[2]) ? -1 : heads[2], heads[3]});
+  Value wanted =
+      makeInts(b, softmax->getLoc(), {4}, {0, heads[1], ShapedType::isDynamic(heads[2]) ? -1 : heads[2], heads[3]});
   query.value = make(b, softmax->getLoc(), "Reshape", rankedType(query.value).clone(heads), {query.value, wanted});
   query.order = {AttentionOp::Batch, AttentionOp::Head, AttentionOp::Row, AttentionOp::Column};
   return true;

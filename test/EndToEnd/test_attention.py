@@ -155,3 +155,30 @@ def test_written_out(runner, rows):
     heads = (x.transpose(0, 2, 1, 3) for x in (q, k, v))
     wanted = reference(*heads, mask=mask, empty=np.nan).transpose(0, 2, 1, 3)
     np.testing.assert_allclose(run({"q": q, "k": k, "v": v, "m": mask}), wanted, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("wrong", ["batch of keys", "batch of values", "length of values"])
+def test_sizes_that_are_only_known_at_run_time_are_compared(runner, accordion, wrong):
+    """Written out with sizes of their own for each input; the kernel reads keys and values by those of the queries."""
+    nodes = [
+        helper.make_node("MatMul", ["q", "k"], ["scores"], name="scores"),
+        helper.make_node("Softmax", ["scores"], ["weights"], name="softmax", axis=-1),
+        helper.make_node("MatMul", ["weights", "v"], ["y"], name="product"),
+    ]
+    inputs = [
+        ("q", TensorProto.FLOAT, ["batch", 2, "rows", 16]),
+        ("k", TensorProto.FLOAT, ["others", 2, 16, "keys"]),
+        ("v", TensorProto.FLOAT, ["more", 2, "values", 16]),
+    ]
+    run = runner(nodes, inputs, [None, 2, None, 16])
+    rng = np.random.default_rng(8)
+    q, k, v = (rng.standard_normal(shape).astype(np.float32) for shape in ((3, 2, 5, 16), (3, 2, 16, 7), (3, 2, 7, 16)))
+    weights = np.exp((q @ k).astype(np.float64))
+    np.testing.assert_allclose(run({"q": q, "k": k, "v": v}), weights @ v / weights.sum(-1, keepdims=True), 1e-4, 1e-5)
+    bad = {
+        "batch of keys": {"q": q, "k": k[:2], "v": v},
+        "batch of values": {"q": q, "k": k, "v": v[:2]},
+        "length of values": {"q": q, "k": k, "v": v[:, :, :6]},
+    }[wrong]
+    with pytest.raises(accordion.Error, match="softmax|product|scores"):
+        run(bad)

@@ -44,8 +44,9 @@ LogicalResult AttentionOp::verify() {
     auto type = dyn_cast<ShapedType>(operand.type);
     if (!type || !type.hasRank() || type.getRank() != static_cast<int64_t>(operand.order.size()) ||
         !isa<FloatType>(type.getElementType()) || !queryType || type.getElementType() != queryType.getElementType())
-      return emitOpError("(attention_c1) has a ") << operand.name << " of type " << operand.type << ", expected rank "
-                                                  << operand.order.size() << " and the floating-point elements of the query";
+      return emitOpError("(attention_c1) has a ")
+             << operand.name << " of type " << operand.type << ", expected rank " << operand.order.size()
+             << " and the floating-point elements of the query";
   }
   if (value.order.back() != Column || out.order.back() != Column)
     return emitOpError("(attention_c3) has orders of value and result that do not end in columns (3)");

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Becomes `ac.attention`, whose kernel never holds the scores, unless these are asked for or f64: then scores, softmax and
-// product on whole matrices. Heads stay where they are; causality, windows and padding are structure.
+// Becomes `ac.attention`, whose kernel never holds the scores, unless these are asked for or f64: then scores, softmax
+// and product on whole matrices. Heads stay where they are; causality, windows and padding are structure.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/AttentionForm.h"
@@ -96,8 +96,7 @@ LogicalResult Attention::read() {
   if (node.hasInput(kValidLengths) && node.hasInput(kPastKey))
     return node.refuse("nonpad_kv_seqlen cannot be combined with past_key");
   if (node.hasInput(kValidLengths) && Emitter::rank(node.input(kValidLengths)) != 1)
-    return node.refuse("nonpad_kv_seqlen has rank " + Twine(Emitter::rank(node.input(kValidLengths))) +
-                       ", expected 1");
+    return node.refuse("nonpad_kv_seqlen has rank " + Twine(Emitter::rank(node.input(kValidLengths))) + ", expected 1");
   Type element = Emitter::elementType(node.input(kQuery));
   if (!isa<FloatType>(element))
     return node.refuse("Q has elements that are not floating-point");
@@ -160,8 +159,8 @@ FailureOr<Value> Attention::readMask() {
     return node.refuse("attn_mask covers " + Twine(*have) + " keys, but there are " + Twine(*need));
   node.require(arith::CmpIOp::create(emit, arith::CmpIPredicate::sle, emit.asValue(size), emit.asValue(keySize)),
                "attn_mask covers more keys than there are");
-  Value nothing = isa<FloatType>(type) ? emit.constant(type, -std::numeric_limits<double>::infinity())
-                                       : emit.constant(type, 0);
+  Value nothing =
+      isa<FloatType>(type) ? emit.constant(type, -std::numeric_limits<double>::infinity()) : emit.constant(type, 0);
   Dims low(rank, emit.dimension(0)), high = low;
   high.back() = emit.sub(keySize, size);
   return emit.pad(mask, low, high, nothing);

@@ -75,12 +75,13 @@ FailureOr<Value> mlir::ac::lowerFused(Node &node, AttentionForm form) {
   Dims dims = form.resultDims(emit);
   auto number = [&](std::optional<double> value) { return value ? emit.getF64FloatAttr(*value) : FloatAttr(); };
   auto integer = [&](std::optional<int64_t> value) { return value ? emit.getI64IntegerAttr(*value) : IntegerAttr(); };
-  auto op = AttentionOp::create(
-      emit, TypeRange{Emitter::tensorType(dims, element)}, form.query, form.key, form.value, form.mask, form.offsets,
-      form.lengths, /*init=*/Value(), emit.getDenseI64ArrayAttr(form.queryOrder), emit.getDenseI64ArrayAttr(form.keyOrder),
-      emit.getDenseI64ArrayAttr(form.valueOrder), emit.getDenseI64ArrayAttr(form.outOrder),
-      emit.getF64FloatAttr(form.scale), number(form.softcap), number(form.fill), integer(form.before),
-      integer(form.after), form.emptyIsZero ? emit.getUnitAttr() : UnitAttr(), /*dense=*/UnitAttr());
+  auto op = AttentionOp::create(emit, TypeRange{Emitter::tensorType(dims, element)}, form.query, form.key, form.value,
+                                form.mask, form.offsets, form.lengths, /*init=*/Value(),
+                                emit.getDenseI64ArrayAttr(form.queryOrder), emit.getDenseI64ArrayAttr(form.keyOrder),
+                                emit.getDenseI64ArrayAttr(form.valueOrder), emit.getDenseI64ArrayAttr(form.outOrder),
+                                emit.getF64FloatAttr(form.scale), number(form.softcap), number(form.fill),
+                                integer(form.before), integer(form.after),
+                                form.emptyIsZero ? emit.getUnitAttr() : UnitAttr(), /*dense=*/UnitAttr());
   return emit.castElements(emit.withDims(op->getResult(0), dims), resultElement);
 }
 
@@ -238,6 +239,32 @@ FailureOr<Value> mlir::ac::lowerComposed(Node &node, AttentionForm form, AskedSc
   return form.outOrder.size() == 4 ? result : emit.reshape(result, dims);
 }
 
+/// Checks at run time what the types leave open: the kernel reads keys and values by the sizes of the queries.
+static void requireMatchingSizes(Node &node, const AttentionForm &form) {
+  Emitter &emit = node.emit;
+  auto sizesOf = [&](Value tensor, ArrayRef<int64_t> order) {
+    return llvm::map_to_vector(llvm::seq<int64_t>(0, 4), [&](int64_t dim) {
+      return form.size(emit, tensor, order, static_cast<AttentionOp::Dim>(dim));
+    });
+  };
+  auto query = sizesOf(form.query, form.queryOrder), key = sizesOf(form.key, form.keyOrder),
+       value = sizesOf(form.value, form.valueOrder);
+  auto require = [&](OpFoldResult a, OpFoldResult b, const Twine &message) {
+    if (!Emitter::same(a, b) && !(getConstantIntValue(a) && getConstantIntValue(b)))
+      node.require(arith::CmpIOp::create(emit, arith::CmpIPredicate::eq, emit.asValue(a), emit.asValue(b)), message);
+  };
+  require(key[AttentionOp::Batch], query[AttentionOp::Batch], "its queries and keys have different batch sizes");
+  require(value[AttentionOp::Batch], query[AttentionOp::Batch], "its queries and values have different batch sizes");
+  require(value[AttentionOp::Head], key[AttentionOp::Head], "its keys and values have different numbers of heads");
+  require(value[AttentionOp::Row], key[AttentionOp::Row], "its keys and values have different lengths");
+  require(key[AttentionOp::Column], query[AttentionOp::Column], "its queries and keys have heads of different sizes");
+  OpFoldResult heads = query[AttentionOp::Head], keyHeads = key[AttentionOp::Head];
+  if (Emitter::same(heads, keyHeads) || (getConstantIntValue(heads) && getConstantIntValue(keyHeads)))
+    return;
+  // Groups are only found where sizes are known.
+  require(keyHeads, heads, "its queries and keys have different numbers of heads");
+}
+
 LogicalResult mlir::ac::lowerAttentionOp(Node &node) {
   auto op = cast<AttentionOp>(node.op);
   AttentionForm form;
@@ -250,8 +277,9 @@ LogicalResult mlir::ac::lowerAttentionOp(Node &node) {
                               std::pair{op.getLengths(), &form.lengths}})
     if (given)
       *field = inputs[next++];
-  for (auto [given, field] : {std::pair{op.getQueryOrder(), &form.queryOrder}, std::pair{op.getKeyOrder(), &form.keyOrder},
-                              std::pair{op.getValueOrder(), &form.valueOrder}, std::pair{op.getOutOrder(), &form.outOrder}})
+  for (auto [given, field] :
+       {std::pair{op.getQueryOrder(), &form.queryOrder}, std::pair{op.getKeyOrder(), &form.keyOrder},
+        std::pair{op.getValueOrder(), &form.valueOrder}, std::pair{op.getOutOrder(), &form.outOrder}})
     *field = llvm::to_vector(given);
   form.scale = op.getScale().convertToDouble();
   if (op.getSoftcap())
@@ -263,6 +291,7 @@ LogicalResult mlir::ac::lowerAttentionOp(Node &node) {
   if (op.getAfter())
     form.after = *op.getAfter();
   form.emptyIsZero = op.getEmptyIsZero();
+  requireMatchingSizes(node, form);
   bool isComposed = op.getDense() || Emitter::elementType(form.query).isF64();
   FailureOr<Value> result = isComposed ? lowerComposed(node, form) : lowerFused(node, form);
   return failed(result) ? failure() : node.finish(*result);
