@@ -61,8 +61,6 @@ private:
 
   Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
   Value addIndex(Value a, int64_t constant) { return constant ? arith::AddIOp::create(b, a, index(constant)) : a; }
-  Value makeDynamic(Value buffer, int64_t staticTrailing);
-  Value withUnitStride(Value buffer);
   Value applyBatch(AffineMap map, Value batch);
   /// Panels of a task: many for a shallow product, else one.
   Value panelsOfTask(Value panels, Value depth);

@@ -23,48 +23,13 @@
 //===----------------------------------------------------------------------===//
 #include "Kernels/ContractEmitter.h"
 #include "Kernels/HalideCall.h"
+#include "Kernels/KernelBuffers.h"
 #include "Kernels/KernelDescription.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 namespace mlir::ac {
 #define GEN_PASS_DEF_EMITCONTRACTIONS
 #include "Kernels/Passes.h.inc"
-
-/// Forgets static sizes but for `staticTrailing` dimensions, keeping the unit stride of the last if it has one.
-Value ContractEmitter::makeDynamic(Value buffer, int64_t staticTrailing) {
-  auto type = cast<MemRefType>(buffer.getType());
-  int64_t rank = type.getRank();
-  SmallVector<int64_t> shape(type.getShape()), strides(rank, ShapedType::kDynamic);
-  for (int64_t i = 0; i < rank - staticTrailing; ++i)
-    shape[i] = ShapedType::kDynamic;
-  int64_t stride = 1;
-  for (int64_t i = rank - 1; i >= 0 && type.isLastDimUnitStride(); --i) {
-    strides[i] = stride;
-    if (ShapedType::isDynamic(shape[i]))
-      break;
-    stride *= shape[i];
-  }
-  auto layout = StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic, strides);
-  auto wanted = MemRefType::get(shape, type.getElementType(), layout, type.getMemorySpace());
-  return wanted == type ? buffer : memref::CastOp::create(b, wanted, buffer).getResult();
-}
-
-/// Vectors are loaded along the last dimension: a buffer strided there is copied.
-Value ContractEmitter::withUnitStride(Value buffer) {
-  auto type = cast<MemRefType>(buffer.getType());
-  if (type.getRank() == 0 || type.isLastDimUnitStride())
-    return buffer;
-  SmallVector<Value> sizes;
-  for (int64_t i = 0; i < type.getRank(); ++i)
-    if (type.isDynamicDim(i))
-      sizes.push_back(memref::DimOp::create(b, buffer, i));
-  Value copy = memref::AllocOp::create(b, MemRefType::get(type.getShape(), type.getElementType()), sizes);
-  memref::CopyOp::create(b, buffer, copy);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointAfter(op);
-  memref::DeallocOp::create(b, copy);
-  return copy;
-}
 
 Value ContractEmitter::applyBatch(AffineMap map, Value batch) {
   return affine::makeComposedAffineApply(b, b.getLoc(), map, {OpFoldResult(batch)});
@@ -126,20 +91,20 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
       entry = kernelEntry(*description);
       addKernel(op->getParentOfType<ModuleOp>(), *description);
     }
-  lhs = makeDynamic(op.getLhs(), 0);
-  rhs = op.getPacked() ? makeDynamic(op.getRhs(), 1) : makeDynamic(withUnitStride(op.getRhs()), 0);
-  result = makeDynamic(op.getInit(), 0);
+  lhs = makeDynamic(b, op.getLhs(), 0);
+  rhs = op.getPacked() ? makeDynamic(b, op.getRhs(), 1) : makeDynamic(b, withUnitStride(b, op.getRhs(), op), 0);
+  result = makeDynamic(b, op.getInit(), 0);
   SmallVector<Value> operands{lhs, rhs, result};
   for (auto [extra, map] : llvm::zip_equal(op.getExtras(), op.getExtraMaps().getAsValueRange<AffineMapAttr>())) {
-    Value buffer = alongColumns(map) ? withUnitStride(extra) : extra;
-    operands.push_back(makeDynamic(buffer, 0));
+    Value buffer = alongColumns(map) ? withUnitStride(b, extra, op) : extra;
+    operands.push_back(makeDynamic(b, buffer, 0));
   }
   for (Value list : {op.getLhsRows(), op.getOutRows(), op.getRhsStarts()})
     if (list)
-      operands.push_back(makeDynamic(list, 0));
+      operands.push_back(makeDynamic(b, list, 0));
   for (Value parameters : {op.getScales(), op.getZeros(), op.getOffsets()})
     if (parameters)
-      operands.push_back(makeDynamic(parameters, op.getPacked()));
+      operands.push_back(makeDynamic(b, parameters, op.getPacked()));
   size_t scratchAt = operands.size();
   // The epilogue may capture scalars: constants are made again in the kernel, others are handed over.
   llvm::SetVector<Value> used;
