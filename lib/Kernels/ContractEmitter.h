@@ -26,7 +26,8 @@ constexpr int64_t kLineBytes = 64;
 /// Kernels by what they compute.
 using Kernels = llvm::StringMap<func::FuncOp>;
 
-/// Emits the call of a kernel for an `ac.contract` on buffers (EmitContractions.cpp), and the kernel (ContractKernel.cpp).
+/// Emits the call of a kernel for an `ac.contract` on buffers (EmitContractions.cpp), and the kernel
+/// (ContractKernel.cpp).
 class ContractEmitter {
 public:
   ContractEmitter(ContractOp op, const TargetInfo &target)
@@ -54,8 +55,8 @@ private:
   };
   /// What the columns that fill no whole panel need.
   struct Remainder {
-    bool mayBeWhole = true;          // there may be whole panels
-    SmallVector<unsigned> vectors;   // numbers of vectors that cover what is left, smallest first; empty: nothing is left
+    bool mayBeWhole = true;        // there may be whole panels
+    SmallVector<unsigned> vectors; // numbers of vectors that cover what is left, smallest first; empty: nothing is left
   };
   Remainder remainder();
 
@@ -91,8 +92,8 @@ private:
   /// What a tile fetches from memory on its way. A panel takes as long to arrive as the work of some ten rows on it.
   enum class Fetch {
     Nothing,
-    Panel,  // its part of the next panel, which all tiles fetch together
-    Stream  // what it will read itself in a while: with few rows there is nobody else to do it
+    Panel, // its part of the next panel, which all tiles fetch together
+    Stream // what it will read itself in a while: with few rows there is nobody else to do it
   };
   struct Fetching {
     Fetch what = Fetch::Nothing;
@@ -137,17 +138,17 @@ private:
   std::string entry; // of the function that computes a panel; empty: we do
   VectorType vectorType, maskType;
   Value lhs, rhs, result;
-  Value lhsRows, outRows; // places of rows, or null
+  Value lhsRows, outRows;       // places of rows, or null
   Value scales, zeros, offsets; // of a quantised rhs, or null
   Value scratch;                // where a quantised panel is unpacked to for many rows, [depth, panel]
   bool isUnpacked = false;      // whether it has been, at the place where code is emitted
-  Value rhsStarts;        // of the steps of overlapping matrices, or null
+  Value rhsStarts;              // of the steps of overlapping matrices, or null
   SmallVector<Value> extras;
-  SmallVector<Value> masks; // per vector of the panel at hand
-  Value pieceBytes;         // of a panel that a tile fetches
-  SmallVector<Value> captured; // by the epilogue
+  SmallVector<Value> masks;           // per vector of the panel at hand
+  Value pieceBytes;                   // of a panel that a tile fetches
+  SmallVector<Value> captured;        // by the epilogue
   SmallVector<Operation *> constants; // that it uses
-  IRMapping inside;         // what the epilogue captures, in the kernel
+  IRMapping inside;                   // what the epilogue captures, in the kernel
 };
 
 } // namespace mlir::ac

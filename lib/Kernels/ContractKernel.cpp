@@ -202,7 +202,8 @@ void ContractEmitter::emitRowsLeft(const Tile &tile, Value row, Value rowEnd, in
 }
 
 /// Tiles of `tileRows` rows as long as they are whole; returns where what is left begins.
-Value ContractEmitter::emitRowLoop(const Tile &tile, Value rowBegin, Value rowEnd, int64_t tileRows, Fetching fetching) {
+Value ContractEmitter::emitRowLoop(const Tile &tile, Value rowBegin, Value rowEnd, int64_t tileRows,
+                                   Fetching fetching) {
   Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
   Value fullEnd = arith::SubIOp::create(b, rowEnd, arith::RemUIOp::create(b, count, index(tileRows)));
   auto loop = scf::ForOp::create(b, rowBegin, fullEnd, index(tileRows));
@@ -281,8 +282,8 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
     sum = walkBlocks(tile, sum, multiply);
   } else {
     if (numRows >= rows) {
-      Value unrolled = arith::MulIOp::create(b, arith::DivUIOp::create(b, depth, index(kUnrolledSteps)),
-                                             index(kUnrolledSteps));
+      Value unrolled =
+          arith::MulIOp::create(b, arith::DivUIOp::create(b, depth, index(kUnrolledSteps)), index(kUnrolledSteps));
       steps(begin, unrolled, kUnrolledSteps);
       begin = unrolled;
     }
@@ -320,10 +321,10 @@ Value ContractEmitter::epilogue(Value sum, const Tile &tile, Value row, unsigned
     for (AffineExpr expr : map.getResults())
       indices.push_back(
           affine::makeComposedAffineApply(b, b.getLoc(), AffineMap::get(map.getNumDims(), 0, expr), coordinates));
-    Value loaded = alongColumns(map)
-                       ? loadVector(extra, indices, vectorOf(scalar), vector, tile.masked)
-                       : vector::BroadcastOp::create(b, vectorOf(scalar),
-                                                     memref::LoadOp::create(b, extra, indices).getResult());
+    Value loaded =
+        alongColumns(map)
+            ? loadVector(extra, indices, vectorOf(scalar), vector, tile.masked)
+            : vector::BroadcastOp::create(b, vectorOf(scalar), memref::LoadOp::create(b, extra, indices).getResult());
     mapping.map(body->getArgument(i + 1), loaded);
   }
   for (Operation &scalarOp : body->without_terminator()) {
@@ -344,8 +345,7 @@ Value ContractEmitter::epilogue(Value sum, const Tile &tile, Value row, unsigned
       value.setType(vectorOf(value.getType()));
   }
   Value yielded = mapping.lookup(body->getTerminator()->getOperand(0));
-  return isa<VectorType>(yielded.getType()) ? yielded
-                                             : vector::BroadcastOp::create(b, vectorType, yielded).getResult();
+  return isa<VectorType>(yielded.getType()) ? yielded : vector::BroadcastOp::create(b, vectorType, yielded).getResult();
 }
 
 } // namespace mlir::ac

@@ -9,13 +9,13 @@
 // panels of `tile_vectors` vectors of columns and into chunks of rows; a task is one chunk of one panel. Inside, a tile
 // of `tile_rows` x `tile_vectors` accumulators stays in registers over the whole inner dimension: each step loads one
 // row of the panel and broadcasts one element of each row of the lhs. The rows left over at the end of a chunk have
-// tiles of exactly their number, and the columns left over in the last panel tiles of no more vectors than they fill: no
-// row and no vector is computed that is not needed. The epilogue runs on the accumulators before they are stored.
+// tiles of exactly their number, and the columns left over in the last panel tiles of no more vectors than they fill:
+// no row and no vector is computed that is not needed. The epilogue runs on the accumulators before they are stored.
 //
 // Rows that stand apart cost nothing: a tile looks up where its rows are once, before it walks along them.
 //
-// How a row of a panel becomes numbers is in ContractPanels.cpp; a quantised panel that many rows use is computed once, to
-// memory of the range of tasks at hand.
+// How a row of a panel becomes numbers is in ContractPanels.cpp; a quantised panel that many rows use is computed once,
+// to memory of the range of tasks at hand.
 //
 // The kernel is a function of its own whose operands are buffers of dynamic size: one serves all products with the same
 // epilogue, whatever their shapes.
@@ -47,9 +47,9 @@ std::string ContractEmitter::fingerprint(ValueRange operands) {
   llvm::raw_string_ostream os(text);
   for (Type type : operands.getTypes())
     os << type << ";";
-  os << entry << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked()) << bool(op.getAccumulate())
-     << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getRhsStarts()) << bool(op.getZeros())
-     << bool(op.getOffsets());
+  os << entry << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked())
+     << bool(op.getAccumulate()) << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getRhsStarts())
+     << bool(op.getZeros()) << bool(op.getOffsets());
   os << op.getBlockSize().value_or(0) << ";" << op.getLeast().value_or(0) << ";";
   for (DenseI64ArrayAttr order : {op.getLhsOrderAttr(), op.getRhsOrderAttr(), op.getOutOrderAttr()})
     os << order << ";";
