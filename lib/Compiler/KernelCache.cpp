@@ -36,13 +36,18 @@ static std::string hashOf(StringRef text) {
   return llvm::formatv("{0:x-16}{1:x-16}", hash.high64, hash.low64).str();
 }
 
-KernelCache::KernelCache(std::string generator) : generator(std::move(generator)), directory(cacheDirectory()) {
-  if (auto program = llvm::MemoryBuffer::getFile(this->generator))
-    generatorHash = llvm::xxh3_64bits((*program)->getBuffer());
+KernelCache::KernelCache(std::string generator) : generator(std::move(generator)), directory(cacheDirectory()) {}
+
+uint64_t KernelCache::hashOfGenerator() const {
+  if (!generatorHash) {
+    auto program = llvm::MemoryBuffer::getFile(generator);
+    generatorHash = program ? llvm::xxh3_64bits((*program)->getBuffer()) : 0;
+  }
+  return *generatorHash;
 }
 
 llvm::Error KernelCache::check() const {
-  if (generatorHash)
+  if (hashOfGenerator())
     return llvm::Error::success();
   return llvm::createStringError(
       "kernels of Halide need the program '" + generator +
@@ -50,7 +55,7 @@ llvm::Error KernelCache::check() const {
 }
 
 std::string KernelCache::fileOf(StringRef kind, StringRef text) const {
-  std::string key = llvm::formatv("{0} {1:x-16} {2}", kind, generatorHash, text).str();
+  std::string key = llvm::formatv("{0} {1:x-16} {2}", kind, hashOfGenerator(), text).str();
   return (directory + "/" + hashOf(key) + "." + kind).str();
 }
 

@@ -40,6 +40,8 @@ public:
   void setChoice(StringRef processor, StringRef work, StringRef generator) const;
 
 private:
+  /// 0 if the program is not there.
+  uint64_t hashOfGenerator() const;
   std::string fileOf(StringRef kind, StringRef text) const;
   std::optional<std::string> read(StringRef kind, StringRef text) const;
   void write(StringRef kind, StringRef text, StringRef content) const;
@@ -48,7 +50,7 @@ private:
 
   std::string generator;
   std::string directory; ///< empty: nothing is kept
-  uint64_t generatorHash = 0;
+  mutable std::optional<uint64_t> generatorHash; ///< read when first needed: most models ask for no kernels
 };
 
 /// Object files in `folder` of the kernels that a module calls after the codegen stage.

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/HalideCall.h"
+#include "Kernels/KernelBuffers.h"
 #include "Kernels/KernelDescription.h"
 #include "Support/NodeName.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -45,18 +46,10 @@ private:
 
 /// Planes follow one another in memory: a view of another layout is copied.
 Value DepthwiseCall::rowMajor(Value buffer) {
-  auto type = cast<MemRefType>(buffer.getType());
-  if (type.getLayout().isIdentity())
+  if (cast<MemRefType>(buffer.getType()).getLayout().isIdentity())
     return buffer;
-  SmallVector<Value> sizes;
-  for (int64_t i = 0; i < type.getRank(); ++i)
-    if (type.isDynamicDim(i))
-      sizes.push_back(dim(buffer, i));
-  Value copy = memref::AllocOp::create(b, MemRefType::get(type.getShape(), type.getElementType()), sizes);
+  Value copy = allocateLike(b, buffer, op);
   memref::CopyOp::create(b, buffer, copy);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointAfter(op);
-  memref::DeallocOp::create(b, copy);
   return copy;
 }
 

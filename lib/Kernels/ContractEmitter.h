@@ -31,7 +31,7 @@ using Kernels = llvm::StringMap<func::FuncOp>;
 class ContractEmitter {
 public:
   ContractEmitter(ContractOp op, const TargetInfo &target)
-      : op(op), b(op.getLoc(), op), element(op.getElementType()), lanes(target.lanes(element)),
+      : op(op), target(target), b(op.getLoc(), op), element(op.getElementType()), lanes(target.lanes(element)),
         vectors(op.getPacked() ? op.getLanes() / target.lanes(element) : target.tileVectors), rows(target.tileRows),
         hasMasks(target.hasMasks), hasTables(target.hasTables()),
         vectorType(VectorType::get({static_cast<int64_t>(lanes)}, element)),
@@ -95,6 +95,8 @@ private:
     Panel, // its part of the next panel, which all tiles fetch together
     Stream // what it will read itself in a while: with few rows there is nobody else to do it
   };
+  /// Whether tiles fetch panels together: the kernel then takes the address of what is needed after the last.
+  bool fetchesPanels() { return op.getPacked() && !op.isQuantized() && entry.empty(); }
   struct Fetching {
     Fetch what = Fetch::Nothing;
     unsigned lines = 0; // of its piece that a tile fetches every few steps
@@ -120,7 +122,7 @@ private:
   Value dequantize(Value integer, const BlockParameters &parameters, unsigned vector);
   /// The number that four bits of each lane stand for, as floats.
   Value fourBits(Value words, Value shift);
-  /// Computes the panel's numbers into `unpacked`.
+  /// Computes the panel's numbers into `scratch`.
   void unpackPanel(const Tile &tile);
   /// Fetches what will be read some rows of the panel later.
   void prefetchAhead(const Tile &tile, Value k);
@@ -131,6 +133,7 @@ private:
   Value loadVector(Value buffer, ValueRange indices, VectorType type, unsigned vector, bool masked);
 
   ContractOp op;
+  const TargetInfo &target;
   ImplicitLocOpBuilder b;
   Type element;
   unsigned lanes, vectors, rows;

@@ -34,7 +34,7 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   for (Operation *constant : constants)
     b.clone(*constant, inside);
   arguments = arguments.drop_front(captured.size());
-  Value next = op.getPacked() ? arguments.front() : Value();
+  Value next = fetchesPanels() ? arguments.front() : Value();
   Value begin = kernel.getArguments().drop_back().back(), end = kernel.getArguments().back();
   int64_t panelSize = lanes * vectors, chunkRows = rows * kTilesPerTask;
   Value numRows = numRowsOf(lhsRows, outRows), numColumns = dimOf(result, op.getOutOrder(), 2);

@@ -87,7 +87,7 @@ Value ContractEmitter::addressOfPanel(ImplicitLocOpBuilder &b, Value rhs, Value 
 
 void ContractEmitter::emit(Kernels &kernels, Value next) {
   if (op->hasAttr(kKernelAttribute))
-    if (std::optional<std::string> description = describeKernel(op, TargetInfo::of(op->getParentOfType<ModuleOp>()))) {
+    if (std::optional<std::string> description = describeKernel(op, target)) {
       entry = kernelEntry(*description);
       addKernel(op->getParentOfType<ModuleOp>(), *description);
     }
@@ -126,7 +126,7 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
         chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
   Value groups = arith::CeilDivSIOp::create(b, panels, panelsOfTask(panels, depth));
   Value tasks = arith::MulIOp::create(b, arith::MulIOp::create(b, batches, groups), chunks);
-  if (op.getPacked())
+  if (fetchesPanels())
     operands.push_back(next ? next : addressOfPanel(b, rhs, index(0), panels));
   // A range should hold some ten thousand multiply-adds at least.
   Value depthOrOne = arith::MaxSIOp::create(b, depth, index(1));
