@@ -20,7 +20,8 @@ constexpr int64_t kBlockKeys = 256;
 /// Rows of a task, in tiles: the keys and values of a block stay in the second-level cache until all of them are done.
 constexpr int64_t kTaskTiles = 16;
 
-/// Emits the loops of an `ac.attention` on buffers (EmitAttention.cpp), and its kernels (AttentionKernel.cpp).
+/// Emits the loops of an `ac.attention` on buffers (EmitAttention.cpp), its kernels (AttentionKernel.cpp), and what
+/// their rows see (AttentionMask.cpp).
 class AttentionEmitter {
 public:
   AttentionEmitter(AttentionOp op, const TargetInfo &target);
@@ -30,9 +31,9 @@ private:
   using Dim = AttentionOp::Dim;
   /// What a kernel reads and writes.
   struct Operands {
-    Value query, key, value, mask, offsets, lengths, result, stats;
+    Value query, key, value, mask, offsets, lengths, sinks, ranges, result, stats;
     template <typename Fn> void forEach(Fn fn) {
-      for (Value *operand : {&query, &key, &value, &mask, &offsets, &lengths, &result, &stats})
+      for (Value *operand : {&query, &key, &value, &mask, &offsets, &lengths, &sinks, &ranges, &result, &stats})
         if (*operand)
           fn(*operand);
     }
@@ -40,9 +41,10 @@ private:
   struct Sizes {
     Value batches, heads, keyHeads, sharing, rows, keys, depth, columns;
   };
-  /// A query of a tile: where it is, and the keys that it may see, [begin, end).
+  /// A query of a tile: where it is, and the keys that it may see, [begin, end). With ranges, `isPlain` is not zero
+  /// where the mask adds nothing to these.
   struct Row {
-    Value batch, head, position, begin, end;
+    Value batch, head, position, begin, end, isPlain;
   };
   /// Where a row's columns go, and its largest score and the sum of its weights: `stats[slot, 0]` and `stats[slot, 1]`.
   struct Sink {
@@ -53,7 +55,8 @@ private:
   /// Keys [begin, begin + count), at most kBlockKeys, that a tile is multiplied with at one time.
   struct KeyBlock {
     Value batch, head, begin, count;
-    std::function<Value(Value panel, Value d, int64_t vector)> loadKeys;
+    /// A vector of keys from column `lane` of a panel on.
+    std::function<Value(Value panel, Value d, Value lane)> loadKeys;
   };
   using Kernels = llvm::StringMap<func::FuncOp>;
 
@@ -65,6 +68,11 @@ private:
   Value packedKeys();
   /// Values whose rows follow each other, in the order `valueOrder`.
   Value rowsOfValues();
+  /// Whether the mask is one for all heads and can hide keys, so that it is looked at before.
+  bool hasRanges();
+  /// For each row of the mask, [batch or 1, rows or 1, 3]: see emitMaskRow.
+  Value maskRanges();
+  SmallVector<Value> emitMaskRow(ArrayRef<Value> place);
   void emitWhole(Kernels &kernels);
   void emitSplit(Kernels &kernels);
   void emitCombination(Value parts, Value stats);
@@ -76,12 +84,20 @@ private:
   void emitPanel(Value batch, Value head, Value firstKey, llvm::function_ref<void(Value, Value d, int64_t)> store);
   void emitTiles(Value begin, Value end, llvm::function_ref<void(Value row, int64_t numRows)> tile);
   void emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const KeyBlock &block, bool isPart);
-  SmallVector<Value> emitScores(ArrayRef<Row> rows, const KeyBlock &block, Value panel);
+  SmallVector<Value> emitScores(ArrayRef<Row> rows, const KeyBlock &block, Value vector, int64_t width);
   SmallVector<Value> emitMasked(ArrayRef<Row> rows, Value firstKey, SmallVector<Value> scores, bool isPart);
   SmallVector<Value> emitProduct(int64_t numRows, const KeyBlock &block, Value count, Value column, int64_t numVectors,
                                  ArrayRef<Value> masks);
   Row rowAt(Value batch, Value head, Value position);
-  void emitEmpty(const Sink &sink);
+  /// Whether rows may see less than all keys.
+  bool hasLimits() { return op.hasStructure() || operands.ranges; }
+  /// Whether rows may see nothing of the first keys.
+  bool hasBegins() { return op.getBefore() || operands.ranges; }
+  /// The keys [begin, end) that some of the rows may see. Rows that ascend see keys that ascend, by structure alone.
+  std::pair<Value, Value> seenBy(ArrayRef<Row> rows, bool ascend);
+  std::pair<Value, Value> seenByTask(Value batch, Value head, Value rowBegin, Value rowEnd);
+  SmallVector<Value> emitAdded(ArrayRef<Row> rows, Value firstKey, SmallVector<Value> scores, double scale);
+  void emitEmpty(const Sink &sink, Value head);
   /// How an older and a newer part of a row are weighted; the row's stats become those of both.
   std::pair<Value, Value> emitFold(const Sink &sink, Value newMax, Value newSum);
   void emitNormalized(const Sink &sink);

@@ -5,7 +5,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/AttentionEmitter.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 
 namespace mlir::ac {
 
@@ -53,11 +52,14 @@ void AttentionEmitter::storeColumns(Value value, Value buffer, ValueRange indice
     vector::MaskedStoreOp::create(b, buffer, indices, masks[vector], value);
 }
 
-void AttentionEmitter::emitEmpty(const Sink &sink) {
+/// A row of head `head` that has seen nothing but the head's sink.
+void AttentionEmitter::emitEmpty(const Sink &sink, Value head) {
   auto number = [&](float value) -> Value { return arith::ConstantOp::create(b, b.getF32FloatAttr(value)); };
-  memref::StoreOp::create(b, number(-std::numeric_limits<float>::infinity()), sink.stats,
-                          ValueRange{sink.slot, index(0)});
-  memref::StoreOp::create(b, number(0), sink.stats, ValueRange{sink.slot, index(1)});
+  Value largest = number(-std::numeric_limits<float>::infinity()), sum = number(operands.sinks ? 1 : 0);
+  if (operands.sinks)
+    largest = memref::LoadOp::create(b, operands.sinks, ValueRange{head});
+  memref::StoreOp::create(b, largest, sink.stats, ValueRange{sink.slot, index(0)});
+  memref::StoreOp::create(b, sum, sink.stats, ValueRange{sink.slot, index(1)});
   forColumns([&](Value column, int64_t count, ArrayRef<Value> masks) {
     for (int64_t v = 0; v < count; ++v)
       storeColumns(math.splat(0), sink.buffer, sink.at(add(column, v * lanes)), masks, v);
@@ -105,120 +107,28 @@ void AttentionEmitter::emitNormalized(const Sink &sink) {
 // A tile
 //===----------------------------------------------------------------------===//
 
-AttentionEmitter::Row AttentionEmitter::rowAt(Value batch, Value head, Value position) {
-  Row row{batch, head, position, index(0), sizes.keys};
-  auto entry = [&](Value list) -> Value {
-    Value isShared = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, memref::DimOp::create(b, list, 0), index(1));
-    return memref::LoadOp::create(b, list, ValueRange{arith::SelectOp::create(b, isShared, index(0), batch)});
-  };
-  if (operands.lengths)
-    row.end = min(row.end, entry(operands.lengths));
-  Value place = operands.offsets ? add(position, entry(operands.offsets)) : position;
-  if (op.getAfter())
-    row.end = min(row.end, add(place, *op.getAfter() + 1));
-  if (op.getBefore())
-    row.begin = max(row.begin, add(place, -static_cast<int64_t>(*op.getBefore())));
-  return row;
-}
-
-/// Products of the tile's queries with a panel of keys.
-SmallVector<Value> AttentionEmitter::emitScores(ArrayRef<Row> rows, const KeyBlock &block, Value panel) {
-  int64_t count = rows.size() * vectors;
+/// Products of the tile's queries with `width` vectors of keys, which stand in one panel: a whole one or a part.
+SmallVector<Value> AttentionEmitter::emitScores(ArrayRef<Row> rows, const KeyBlock &block, Value vector,
+                                                int64_t width) {
+  int64_t count = rows.size() * width;
+  Value panel = arith::DivUIOp::create(b, vector, index(vectors)), lane = index(0);
+  if (width < vectors)
+    lane = mul(arith::RemUIOp::create(b, vector, index(vectors)), index(lanes));
   auto loop = scf::ForOp::create(b, index(0), sizes.depth, index(1), SmallVector<Value>(count, math.splat(0)));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToEnd(loop.getBody());
   SmallVector<Value> sums(loop.getRegionIterArgs()), keys;
   Value d = loop.getInductionVar();
-  for (int64_t v = 0; v < vectors; ++v)
-    keys.push_back(block.loadKeys(panel, d, v));
+  for (int64_t v = 0; v < width; ++v)
+    keys.push_back(block.loadKeys(panel, d, add(lane, v * lanes)));
   for (auto [r, row] : llvm::enumerate(rows)) {
     SmallVector<Value> place = at(op.getQueryOrder(), {row.batch, row.head, row.position, d});
     Value query = math.broadcast(memref::LoadOp::create(b, operands.query, place));
-    for (int64_t v = 0; v < vectors; ++v)
-      sums[r * vectors + v] = math.fma(query, keys[v], sums[r * vectors + v]);
+    for (int64_t v = 0; v < width; ++v)
+      sums[r * width + v] = math.fma(query, keys[v], sums[r * width + v]);
   }
   scf::YieldOp::create(b, sums);
   return loop.getResults();
-}
-
-/// Scale, softcap and mask, then minus infinity for keys that a row does not see.
-SmallVector<Value> AttentionEmitter::emitMasked(ArrayRef<Row> rows, Value firstKey, SmallVector<Value> scores,
-                                                bool isPart) {
-  double scale = op.getScale().convertToDouble();
-  if (op.getSoftcap()) {
-    double cap = op.getSoftcap()->convertToDouble();
-    for (Value &score : scores)
-      score = math::TanhOp::create(b, math.mul(score, math.splat(scale / cap)));
-    scale = cap; // which is still to be multiplied with
-  }
-  Value factor = math.splat(scale);
-  Value mask = operands.mask;
-  Type maskElement = mask ? cast<MemRefType>(mask.getType()).getElementType() : Type();
-  SmallVector<Value> within;
-  for (int64_t v = 0; mask && v < vectors; ++v)
-    within.push_back(vector::CreateMaskOp::create(b, maskType, ValueRange{sub(sizes.keys, add(firstKey, v * lanes))}));
-  for (auto [r, row] : llvm::enumerate(rows)) {
-    SmallVector<Value> place;
-    if (mask) {
-      auto type = cast<MemRefType>(mask.getType());
-      SmallVector<Value> all{row.batch, row.head, row.position, firstKey};
-      for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-        Value own = all[4 - type.getRank() + dim];
-        if (dim == type.getRank() - 1 || (!type.isDynamicDim(dim) && type.getDimSize(dim) != 1)) {
-          place.push_back(own);
-          continue;
-        }
-        Value repeats =
-            arith::CmpIOp::create(b, arith::CmpIPredicate::eq, memref::DimOp::create(b, mask, dim), index(1));
-        place.push_back(arith::SelectOp::create(b, repeats, index(0), own));
-      }
-    }
-    for (int64_t v = 0; v < vectors; ++v) {
-      Value &score = scores[r * vectors + v];
-      if (!mask) {
-        score = scale == 1 ? score : math.mul(score, factor);
-        continue;
-      }
-      SmallVector<Value> indices(place);
-      indices.back() = add(firstKey, v * lanes);
-      auto type = VectorType::get({lanes}, maskElement);
-      Value nothing = arith::ConstantOp::create(b, DenseElementsAttr::get(type, b.getZeroAttr(maskElement)));
-      Value loaded = vector::MaskedLoadOp::create(b, type, mask, indices, within[v], nothing);
-      if (isa<FloatType>(maskElement)) {
-        score = math.fma(score, factor, loaded);
-      } else {
-        Value fill = op.getFill() ? math.splat(op.getFill()->convertToDouble()) : infinity();
-        score = math.select(loaded, math.mul(score, factor), fill);
-      }
-    }
-  }
-  // Most panels are seen by all rows.
-  Value lastBegin = isPart ? rows.front().begin : rows.back().begin, firstEnd = rows.front().end;
-  for (const Row &row : rows.drop_front(isPart ? 1 : rows.size())) {
-    lastBegin = max(lastBegin, row.begin);
-    firstEnd = min(firstEnd, row.end);
-  }
-  Value isSeen = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, add(firstKey, lanes * vectors), firstEnd);
-  if (op.getBefore())
-    isSeen = arith::AndIOp::create(
-        b, isSeen, arith::CmpIOp::create(b, arith::CmpIPredicate::sge, firstKey, lastBegin).getResult());
-  auto choice = scf::IfOp::create(b, TypeRange(ValueRange(scores)), isSeen, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(choice.thenBlock());
-  scf::YieldOp::create(b, scores);
-  b.setInsertionPointToStart(choice.elseBlock());
-  for (auto [r, row] : llvm::enumerate(rows))
-    for (int64_t v = 0; v < vectors; ++v) {
-      Value &score = scores[r * vectors + v];
-      auto upTo = [&](Value end) -> Value {
-        return vector::CreateMaskOp::create(b, maskType, ValueRange{sub(end, add(firstKey, v * lanes))});
-      };
-      score = math.select(upTo(row.end), score, infinity());
-      if (op.getBefore())
-        score = math.select(upTo(row.begin), infinity(), score);
-    }
-  scf::YieldOp::create(b, scores);
-  return choice.getResults();
 }
 
 /// Products of the tile's weights with `count` rows of values.
@@ -246,40 +156,41 @@ SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock
 /// own.
 void AttentionEmitter::emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const KeyBlock &block, bool isPart) {
   int64_t numRows = rows.size();
-  // Keys that any of the rows may see. Rows of one head ascend, and with them what they see.
-  Value end = isPart ? rows.front().end : rows.back().end, begin = rows.front().begin;
-  for (const Row &row : rows.drop_front(isPart ? 1 : rows.size())) {
-    end = max(end, row.end);
-    begin = min(begin, row.begin);
-  }
+  auto [begin, end] = seenBy(rows, /*ascend=*/!isPart);
   Value count = max(min(sub(end, block.begin), block.count), index(0));
-  if (op.getBefore())
+  if (hasBegins())
     count = arith::SelectOp::create(b, isLess(begin, add(block.begin, block.count)), count, index(0));
   OpBuilder::InsertionGuard guard(b);
-  if (!isPart && op.hasStructure()) {
+  if (!isPart && hasLimits()) {
     auto any = scf::IfOp::create(b, isLess(index(0), count), /*withElseRegion=*/false);
     b.setInsertionPoint(any.thenBlock()->getTerminator());
   }
-  Value panels = ceilDiv(count, index(lanes * vectors));
+  Value numVectors = ceilDiv(count, index(lanes));
 
   SmallVector<Value> tops(numRows, infinity()), sums(numRows, math.splat(0));
-  auto panelLoop = scf::ForOp::create(b, index(0), panels, index(1), tops);
-  {
+  // Whole panels, then what is left of one by halves, quarters and so on.
+  Value done = index(0);
+  for (int64_t width = vectors; width > 0; width /= 2) {
+    Value left = arith::RemUIOp::create(b, sub(numVectors, done), index(width));
+    Value end = sub(numVectors, left);
+    auto panelLoop = scf::ForOp::create(b, done, end, index(width), tops);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(panelLoop.getBody());
     tops.assign(panelLoop.getRegionIterArgs().begin(), panelLoop.getRegionIterArgs().end());
-    Value key = mul(panelLoop.getInductionVar(), index(lanes * vectors));
-    SmallVector<Value> scores = emitScores(rows, block, panelLoop.getInductionVar());
+    Value key = mul(panelLoop.getInductionVar(), index(lanes));
+    SmallVector<Value> scores = emitScores(rows, block, panelLoop.getInductionVar(), width);
     scores = emitMasked(rows, add(block.begin, key), scores, isPart);
     for (int64_t r = 0; r < numRows; ++r)
-      for (int64_t v = 0; v < vectors; ++v) {
-        vector::StoreOp::create(b, scores[r * vectors + v], weights, ValueRange{index(r), add(key, v * lanes)});
-        tops[r] = math.max(scores[r * vectors + v], tops[r]);
+      for (int64_t v = 0; v < width; ++v) {
+        vector::StoreOp::create(b, scores[r * width + v], weights, ValueRange{index(r), add(key, v * lanes)});
+        tops[r] = math.max(scores[r * width + v], tops[r]);
       }
     scf::YieldOp::create(b, tops);
+    tops.assign(panelLoop.getResults().begin(), panelLoop.getResults().end());
+    done = end;
   }
   SmallVector<Value> largest;
-  for (Value top : panelLoop.getResults()) {
+  for (Value top : tops) {
     // Pairs of halves, by the same rule as above: NaN is passed over.
     largest.push_back(math.reduce(top, [&](Value x, Value y) -> Value {
       return arith::SelectOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, y), x, y);
@@ -290,20 +201,19 @@ void AttentionEmitter::emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const 
     Value vector = math.broadcast(top);
     shifts.push_back(math.select(math.compare(arith::CmpFPredicate::OEQ, vector, infinity()), math.splat(0), vector));
   }
-  auto weightLoop = scf::ForOp::create(b, index(0), panels, index(1), sums);
+  auto weightLoop = scf::ForOp::create(b, index(0), numVectors, index(1), sums);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(weightLoop.getBody());
     sums.assign(weightLoop.getRegionIterArgs().begin(), weightLoop.getRegionIterArgs().end());
-    Value key = mul(weightLoop.getInductionVar(), index(lanes * vectors));
-    for (int64_t r = 0; r < numRows; ++r)
-      for (int64_t v = 0; v < vectors; ++v) {
-        SmallVector<Value> place{index(r), add(key, v * lanes)};
-        Value score = vector::LoadOp::create(b, vectorType, weights, place);
-        Value weight = math.expOfNegative(math.sub(score, shifts[r]));
-        vector::StoreOp::create(b, weight, weights, place);
-        sums[r] = math.add(sums[r], weight);
-      }
+    Value key = mul(weightLoop.getInductionVar(), index(lanes));
+    for (int64_t r = 0; r < numRows; ++r) {
+      SmallVector<Value> place{index(r), key};
+      Value score = vector::LoadOp::create(b, vectorType, weights, place);
+      Value weight = math.expOfNegative(math.sub(score, shifts[r]));
+      vector::StoreOp::create(b, weight, weights, place);
+      sums[r] = math.add(sums[r], weight);
+    }
     scf::YieldOp::create(b, sums);
   }
   SmallVector<std::pair<Value, Value>> factors;
@@ -378,19 +288,19 @@ void AttentionEmitter::emitWholeTasks(Value begin, Value end) {
                   },
                   rowStats, sub(row, rowBegin)};
     };
-    loop(rowBegin, rowEnd, index(1), [&](Value row) { emitEmpty(sinkOf(row)); });
+    loop(rowBegin, rowEnd, index(1), [&](Value row) { emitEmpty(sinkOf(row), head); });
     Value keyBegin = index(0), keyEnd = sizes.keys;
-    if (op.hasStructure()) {
-      keyEnd = rowAt(batch, head, add(rowEnd, -1)).end;
-      Value first = rowAt(batch, head, rowBegin).begin;
+    if (hasLimits()) {
+      auto [first, last] = seenByTask(batch, head, rowBegin, rowEnd);
+      keyEnd = last;
       keyBegin = mul(arith::DivUIOp::create(b, first, index(kBlockKeys)), index(kBlockKeys));
     }
     loop(keyBegin, keyEnd, index(kBlockKeys), [&](Value key) {
       KeyBlock block{
           batch, arith::DivUIOp::create(b, head, sizes.sharing), key, min(sub(sizes.keys, key), index(kBlockKeys)), {}};
       Value firstPanel = arith::DivUIOp::create(b, key, index(lanes * vectors));
-      block.loadKeys = [&](Value panel, Value d, int64_t v) -> Value {
-        SmallVector<Value> place{block.batch, block.head, add(firstPanel, panel), d, index(v * lanes)};
+      block.loadKeys = [&](Value panel, Value d, Value lane) -> Value {
+        SmallVector<Value> place{block.batch, block.head, add(firstPanel, panel), d, lane};
         return vector::LoadOp::create(b, vectorType, operands.key, place);
       };
       emitTiles(rowBegin, rowEnd, [&](Value first, int64_t numRows) {
@@ -420,14 +330,22 @@ void AttentionEmitter::emitSplitTasks(Value begin, Value end) {
     Value keyHead = arith::RemUIOp::create(b, matrix, sizes.keyHeads);
     Value batch = arith::DivUIOp::create(b, matrix, sizes.keyHeads);
     KeyBlock block{batch, keyHead, mul(number, index(kBlockKeys)), {}, {}};
-    block.count = min(sub(sizes.keys, block.begin), index(kBlockKeys));
+    // What none of the rows sees is not fetched.
+    Value keyEnd = sizes.keys;
+    if (op.hasStructure())
+      keyEnd = rowAt(batch, keyHead, add(sizes.rows, -1)).end;
+    block.count = max(min(sub(keyEnd, block.begin), index(kBlockKeys)), index(0));
+    if (op.getBefore()) {
+      Value isBefore = isLess(rowAt(batch, keyHead, index(0)).begin, add(block.begin, block.count));
+      block.count = arith::SelectOp::create(b, isBefore, block.count, index(0));
+    }
     loop(index(0), ceilDiv(block.count, index(panelKeys)), index(1), [&](Value panel) {
       emitPanel(batch, keyHead, add(block.begin, mul(panel, index(panelKeys))), [&](Value keys, Value d, int64_t v) {
         vector::StoreOp::create(b, keys, panels, ValueRange{panel, d, index(v * lanes)});
       });
     });
-    block.loadKeys = [&](Value panel, Value d, int64_t v) -> Value {
-      return vector::LoadOp::create(b, vectorType, panels, ValueRange{panel, d, index(v * lanes)});
+    block.loadKeys = [&](Value panel, Value d, Value lane) -> Value {
+      return vector::LoadOp::create(b, vectorType, panels, ValueRange{panel, d, lane});
     };
     emitTiles(index(0), numRows, [&](Value first, int64_t count) {
       SmallVector<Row> tile;

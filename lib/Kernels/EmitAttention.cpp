@@ -78,7 +78,7 @@ AttentionEmitter::Sizes AttentionEmitter::sizesOf(const Operands &operands) {
 }
 
 /// Gives `store` the columns of a panel of keys by vectors: (vector of keys, d, which of the panel's). Past the last
-/// key it stands again.
+/// key it stands again, and vectors without any key may be left out.
 void AttentionEmitter::emitPanel(Value batch, Value head, Value firstKey,
                                  llvm::function_ref<void(Value, Value, int64_t)> store) {
   auto keyType = cast<MemRefType>(operands.key.getType());
@@ -114,6 +114,11 @@ void AttentionEmitter::emitPanel(Value batch, Value head, Value firstKey,
       return tile;
     };
     auto known = getConstantIntValue(sizes.depth);
+    OpBuilder::InsertionGuard guard(b);
+    if (v > 0) {
+      auto any = scf::IfOp::create(b, isLess(add(firstKey, v * lanes), sizes.keys), /*withElseRegion=*/false);
+      b.setInsertionPoint(any.thenBlock()->getTerminator());
+    }
     if (isAlong) {
       Value whole = sub(sizes.depth, arith::RemUIOp::create(b, sizes.depth, index(lanes)));
       loop(index(0), whole, index(lanes), [&](Value d) {
@@ -153,6 +158,16 @@ Value AttentionEmitter::packedKeys() {
     Value panel = arith::RemUIOp::create(b, task, panels), matrix = arith::DivUIOp::create(b, task, panels);
     Value head = arith::RemUIOp::create(b, matrix, sizes.keyHeads);
     Value batch = arith::DivUIOp::create(b, matrix, sizes.keyHeads);
+    OpBuilder::InsertionGuard guard(b);
+    if (op.hasStructure()) { // what none of the rows sees
+      Value begin = mul(panel, index(lanes * vectors));
+      Value isSeen = isLess(begin, rowAt(batch, head, add(sizes.rows, -1)).end);
+      if (op.getBefore())
+        isSeen =
+            arith::AndIOp::create(b, isSeen, isLess(rowAt(batch, head, index(0)).begin, add(begin, lanes * vectors)));
+      auto any = scf::IfOp::create(b, isSeen, /*withElseRegion=*/false);
+      b.setInsertionPoint(any.thenBlock()->getTerminator());
+    }
     emitPanel(batch, head, mul(panel, index(lanes * vectors)), [&](Value keys, Value d, int64_t v) {
       vector::StoreOp::create(b, keys, packed, ValueRange{batch, head, panel, d, index(v * lanes)});
     });
@@ -243,13 +258,17 @@ void AttentionEmitter::emitWhole(Kernels &kernels) {
   Operands given = operands;
   given.key = packedKeys();
   given.value = rowsOfValues();
-  Value packed = given.key, values = given.value;
+  if (hasRanges())
+    given.ranges = maskRanges();
+  Value packed = given.key, values = given.value, ranges = given.ranges;
   int64_t mostRows = rows * kTaskTiles;
   Value blocks = ceilDiv(sizes.rows, index(mostRows));
   Value tasks = mul(mul(sizes.batches, sizes.heads), blocks);
   Value work = mul(mul(min(sizes.rows, index(mostRows)), sizes.keys), add(sizes.depth, sizes.columns));
   callKernel(kernels, /*isSplit=*/false, given, tasks, ceilDiv(index(kGrainProducts), max(work, index(1))));
   memref::DeallocOp::create(b, packed);
+  if (ranges)
+    memref::DeallocOp::create(b, ranges);
   if (values != operands.value)
     memref::DeallocOp::create(b, values);
   valueOrder = llvm::to_vector(op.getValueOrder());
@@ -291,7 +310,7 @@ void AttentionEmitter::emitCombination(Value parts, Value stats) {
                 return at(op.getOutOrder(), {batch, head, position, column});
               },
               sums, row};
-    emitEmpty(sink);
+    emitEmpty(sink, head);
     loop(index(0), blocks, index(1), [&](Value block) {
       Value slot = add(mul(row, blocks), block);
       auto stat = [&](int64_t i) { return memref::LoadOp::create(b, stats, ValueRange{slot, index(i)}).getResult(); };
@@ -310,8 +329,9 @@ void AttentionEmitter::emitCombination(Value parts, Value stats) {
 }
 
 void AttentionEmitter::emit(Kernels &kernels) {
-  operands = {op.getQuery(),   op.getKey(),     op.getValue(), op.getMask(),
-              op.getOffsets(), op.getLengths(), op.getInit(),  {}};
+  operands = {
+      op.getQuery(), op.getKey(), op.getValue(), op.getMask(), op.getOffsets(), op.getLengths(), op.getSinks(), {},
+      op.getInit(),  {}};
   operands.value = withUnitStride(b, operands.value, op);
   if (operands.mask)
     operands.mask = withUnitStride(b, operands.mask, op);

@@ -321,7 +321,7 @@ bool Match::replace() {
   auto number = [&](std::optional<double> value) { return value ? b.getF64FloatAttr(*value) : FloatAttr(); };
   auto attention = AttentionOp::create(
       b, product->getLoc(), TypeRange{resultType.clone(shape)}, query.value, key.value, value.value, mask,
-      /*offsets=*/Value(), /*lengths=*/Value(), /*init=*/Value(), b.getDenseI64ArrayAttr(query.order),
+      /*offsets=*/Value(), /*lengths=*/Value(), /*sinks=*/Value(), /*init=*/Value(), b.getDenseI64ArrayAttr(query.order),
       b.getDenseI64ArrayAttr(key.order), b.getDenseI64ArrayAttr(value.order), b.getDenseI64ArrayAttr(order),
       b.getF64FloatAttr(scale), number(softcap), number(fill), /*before=*/IntegerAttr(), /*after=*/IntegerAttr(),
       /*empty_is_zero=*/UnitAttr(), dense ? b.getUnitAttr() : UnitAttr());

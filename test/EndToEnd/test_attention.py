@@ -101,6 +101,71 @@ def test_masks(runner, kind, rows):
     assert not got[1, :, 0].any()
 
 
+@pytest.fixture(scope="module")
+def masked(runner):
+    """With a mask of numbers that all heads share."""
+    return operator(runner, mask=(TensorProto.FLOAT, [None, 1, None, None]))
+
+
+def lowest(seen, hidden):
+    return np.where(seen, np.float32(0), np.float32(hidden)).astype(np.float32)
+
+
+@pytest.mark.parametrize("hidden", [-np.inf, np.finfo(np.float32).min, -1e9, -1e4])
+@pytest.mark.parametrize("kind", ["causal", "band", "left", "right", "both", "holes", "none"])
+def test_masks_that_hide(masked, kind, hidden):
+    """What exporters write: causal, without padding, or both, hidden by -inf or by numbers; rows that are hidden as a whole."""
+    rng, run = np.random.default_rng(9), masked
+    for batch, rows, keys in ((2, 130, 400), (1, 20, 20), (2, 13, 300)):
+        feeds = tensors(rng, batch, rows, keys)
+        at, of = np.arange(keys), np.arange(rows)[:, None] + keys - rows
+        last = rng.integers(1, keys + 1, (batch, 1, 1, 1))
+        seen = {
+            "causal": (at <= of)[None, None],
+            "band": ((at <= of) & (at > of - 40))[None, None],
+            "left": at >= last - 1,
+            "right": at < last,
+            "both": (at <= of) & (at >= keys // 3),
+            "holes": rng.random((batch, 1, rows, keys)) < 0.02,
+            "none": np.zeros((batch, 1, rows, keys), bool),
+        }[kind]
+        seen = np.broadcast_to(seen, (batch, 1, rows, keys)) if seen.ndim == 4 else seen[None, None]
+        mask = lowest(seen, hidden)
+        wanted = reference(**feeds, mask=mask)
+        got = run({**feeds, "m": mask})
+        # Next to numbers of that size, scores lose their digits: what is hidden as a whole is an average of some kind.
+        sure = np.broadcast_to(seen.any(-1, keepdims=True) | (hidden == -np.inf), got.shape)
+        np.testing.assert_allclose(got[sure], wanted[sure], rtol=2e-5, atol=4e-6, err_msg=str((batch, rows, keys)))
+        assert np.isfinite(got).all()
+        np.testing.assert_array_equal(got, run({**feeds, "m": mask}, threads=2))
+        few = {**feeds, "q": feeds["q"][:, :, -3:], "m": mask[:, :, -3:]}
+        np.testing.assert_array_equal(run(few)[sure[:, :, -3:]], got[:, :, -3:][sure[:, :, -3:]])
+
+
+@pytest.mark.parametrize("hidden", [-np.inf, -1e9])
+def test_mask_behind_causality(runner, hidden):
+    """A row that causality leaves nothing but hidden keys, and a mask whose largest number it hides."""
+    rng = np.random.default_rng(10)
+    run = operator(runner, mask=(TensorProto.FLOAT, [None, 1, 1, None]), is_causal=1)
+    feeds = tensors(rng, 1, 90, 90)
+    feeds["q"] *= 0  # so that numbers of any size leave the scores their digits
+    mask = lowest(np.arange(90) >= 30, hidden)[None, None, None]
+    np.testing.assert_allclose(run({**feeds, "m": mask}), reference(**feeds, mask=mask, causal=True), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf])
+def test_mask_with_special_numbers(masked, special):
+    run = masked
+    feeds = tensors(np.random.default_rng(11), 1, 50, 70)
+    mask = lowest(np.arange(70) <= np.arange(50)[:, None], -np.inf)[None, None]
+    clean = run({**feeds, "m": mask})
+    mask[0, 0, 7, 3] = special
+    got = run({**feeds, "m": mask})
+    assert np.isnan(got[0, :, 7]).all()
+    got[0, :, 7] = clean[0, :, 7]
+    np.testing.assert_array_equal(got, clean)
+
+
 @pytest.mark.parametrize("rows", [1, 50])
 def test_nan_stays_in_its_rows(runner, rows):
     run = operator(runner)

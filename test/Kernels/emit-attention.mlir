@@ -47,6 +47,29 @@ func.func @unknown_rows(%a: memref<1x4x?x64xf32>, %b: memref<1x4x?x64xf32>, %v: 
   return
 }
 
+// A mask that heads share is looked at once: [batch, rows, 3] say what it leaves of the keys.
+// CHECK-LABEL: func.func @shared_mask(
+// CHECK: %[[RANGES:.*]] = memref.alloc() : memref<1x100x3xindex>
+// CHECK: ac.parallel
+// CHECK: vector.reduction <minsi>
+// CHECK: func.call @{{ac_attention_[0-9]+}}({{.*}}memref<?x?x?xindex, strided<[?, ?, 1], offset: ?>>
+// CHECK: memref.dealloc %[[RANGES]]
+// CHECK-LABEL: func.func @mask_of_heads(
+// CHECK-NOT: xindex>
+// CHECK: return
+func.func @shared_mask(%a: memref<1x4x100x64xf32>, %m: memref<1x1x100x100xf32>, %r: memref<1x4x100x64xf32>) {
+  ac.attention ins(%a, %a, %a : memref<1x4x100x64xf32>, memref<1x4x100x64xf32>, memref<1x4x100x64xf32>)
+      mask(%m : memref<1x1x100x100xf32>) outs(%r : memref<1x4x100x64xf32>) attributes {query_order = array<i64: 0, 1, 2, 3>,
+                  key_order = array<i64: 0, 1, 2, 3>, value_order = array<i64: 0, 1, 2, 3>, out_order = array<i64: 0, 1, 2, 3>, scale = 0.125 : f64}
+  return
+}
+func.func @mask_of_heads(%a: memref<1x4x100x64xf32>, %m: memref<1x4x100x100xf32>, %r: memref<1x4x100x64xf32>) {
+  ac.attention ins(%a, %a, %a : memref<1x4x100x64xf32>, memref<1x4x100x64xf32>, memref<1x4x100x64xf32>)
+      mask(%m : memref<1x4x100x100xf32>) outs(%r : memref<1x4x100x64xf32>) attributes {query_order = array<i64: 0, 1, 2, 3>,
+                  key_order = array<i64: 0, 1, 2, 3>, value_order = array<i64: 0, 1, 2, 3>, out_order = array<i64: 0, 1, 2, 3>, scale = 0.125 : f64}
+  return
+}
+
 // CHECK-LABEL: func.func @on_tensors(
 // CHECK: ac.attention
 func.func @on_tensors(%a: tensor<1x4x9x64xf32>) -> tensor<1x4x9x64xf32> {

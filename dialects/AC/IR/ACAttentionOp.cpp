@@ -92,6 +92,14 @@ LogicalResult AttentionOp::verify() {
       return emitOpError("(attention_c6) has offsets or lengths of type ")
              << list.getType() << ", expected one dimension of type index";
   }
+  if (getSinks()) {
+    auto type = dyn_cast<ShapedType>(getSinks().getType());
+    bool fits = type && type.hasRank() && type.getRank() == 1 && type.getElementType() == queryType.getElementType() &&
+                (type.isDynamicDim(0) || ShapedType::isDynamic(queryHeads) || type.getDimSize(0) == queryHeads);
+    if (!fits)
+      return emitOpError("(attention_c9) has sinks of type ")
+             << getSinks().getType() << ", expected one of the query's elements for each query head";
+  }
   auto isNegative = [](IntegerAttr limit) { return limit && limit.getInt() < 0; };
   if (isNegative(getBeforeAttr()) || isNegative(getAfterAttr()) ||
       (getSoftcap() && !(getSoftcap()->convertToDouble() > 0)))

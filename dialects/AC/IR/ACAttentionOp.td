@@ -27,6 +27,9 @@ def AC_AttentionOp : AC_Op<"attention", [AttrSizedOperandSegments,
     `-inf` alone, the row is zero with `empty_is_zero`, else NaN as a softmax makes it; without any keys it is zero.
     NaN or infinities in the values of keys that are not seen may or may not show.
 
+    With `sinks`, a query of head `h` sees one more key, whose score is `sinks[h]` and whose value is zero: it takes its
+    share of the softmax and gives nothing. No row is without keys then.
+
     `offsets` and `lengths` have one entry, or one for each batch entry. The mask has up to four dimensions, of which the last
     is that of the keys and those of size one are repeated, as numpy does.
 
@@ -45,6 +48,7 @@ def AC_AttentionOp : AC_Op<"attention", [AttrSizedOperandSegments,
     - (attention_c6) `offsets` and `lengths` have one dimension and elements of type index.
     - (attention_c7) `before` and `after` are not negative, `softcap` is positive.
     - (attention_c8) there is a result on tensors, `outs` on buffers.
+    - (attention_c9) `sinks` has one dimension of the query's elements, with one for each query head.
 
     ```mlir
     %r = ac.attention ins(%q, %k, %v : tensor<1x?x12x64xf32>, tensor<1x?x12x64xf32>, tensor<1x12x?x64xf32>)
@@ -55,7 +59,7 @@ def AC_AttentionOp : AC_Op<"attention", [AttrSizedOperandSegments,
     ```
   }];
   let arguments = (ins AnyType:$query, AnyType:$key, AnyType:$value, Optional<AnyType>:$mask, Optional<AnyType>:$offsets,
-                       Optional<AnyType>:$lengths, Optional<AnyType>:$init, DenseI64ArrayAttr:$query_order,
+                       Optional<AnyType>:$lengths, Optional<AnyType>:$sinks, Optional<AnyType>:$init, DenseI64ArrayAttr:$query_order,
                        DenseI64ArrayAttr:$key_order, DenseI64ArrayAttr:$value_order, DenseI64ArrayAttr:$out_order,
                        F64Attr:$scale, OptionalAttr<F64Attr>:$softcap, OptionalAttr<F64Attr>:$fill,
                        OptionalAttr<I64Attr>:$before, OptionalAttr<I64Attr>:$after, UnitAttr:$empty_is_zero,
@@ -64,7 +68,7 @@ def AC_AttentionOp : AC_Op<"attention", [AttrSizedOperandSegments,
   let assemblyFormat = [{
     (`dense` $dense^)? `ins` `(` $query `,` $key `,` $value `:` type($query) `,` type($key) `,` type($value) `)`
     (`mask` `(` $mask^ `:` type($mask) `)`)? (`offsets` `(` $offsets^ `:` type($offsets) `)`)?
-    (`lengths` `(` $lengths^ `:` type($lengths) `)`)? (`outs` `(` $init^ `:` type($init) `)`)?
+    (`lengths` `(` $lengths^ `:` type($lengths) `)`)? (`sinks` `(` $sinks^ `:` type($sinks) `)`)? (`outs` `(` $init^ `:` type($init) `)`)?
     attr-dict-with-keyword (`->` type($results)^)?
   }];
   let hasVerifier = 1;

@@ -87,7 +87,7 @@ struct AttentionInterface : public BufferizableOpInterface::ExternalModel<Attent
     auto lookup = [&](Value operand) { return operand ? buffers.lookup(operand) : Value(); };
     ac::AttentionOp::create(rewriter, op.getLoc(), TypeRange{}, lookup(op.getQuery()), lookup(op.getKey()),
                             lookup(op.getValue()), lookup(op.getMask()), lookup(op.getOffsets()),
-                            lookup(op.getLengths()), *result, op.getQueryOrderAttr(), op.getKeyOrderAttr(),
+                            lookup(op.getLengths()), lookup(op.getSinks()), *result, op.getQueryOrderAttr(), op.getKeyOrderAttr(),
                             op.getValueOrderAttr(), op.getOutOrderAttr(), op.getScaleAttr(), op.getSoftcapAttr(),
                             op.getFillAttr(), op.getBeforeAttr(), op.getAfterAttr(), op.getEmptyIsZeroAttr(),
                             op.getDenseAttr());

@@ -61,6 +61,49 @@ static FailureOr<Value> fittedMask(Node &node, const AttentionForm &form, Type e
   return mask;
 }
 
+void mlir::ac::setScale(Node &node, AttentionForm &form, double scale) {
+  Emitter &emit = node.emit;
+  OpFoldResult depth = form.size(emit, form.query, form.queryOrder, AttentionOp::Column);
+  if (scale != 0) {
+    form.scale = scale;
+    return;
+  }
+  if (auto known = getConstantIntValue(depth)) {
+    form.scale = 1 / std::sqrt(static_cast<double>(*known));
+    return;
+  }
+  Type element = Emitter::elementType(form.query);
+  Type wide = element.isF64() ? element : emit.getF32Type();
+  Value length = arith::SIToFPOp::create(emit, wide, emit.asInteger(depth, emit.getI64Type()));
+  Value factor = arith::DivFOp::create(emit, emit.constant(wide, 1.0), math::SqrtOp::create(emit, length));
+  form.query = emit.elementwise(form.query, element, [&](OpBuilder &b, Location loc, ValueRange v) {
+    Value product = arith::MulFOp::create(b, loc, Emitter::convertScalar(b, loc, v[0], wide), factor);
+    return Emitter::convertScalar(b, loc, product, element);
+  });
+}
+
+FailureOr<Value> mlir::ac::maskForKeys(Node &node, Value mask, StringRef name, OpFoldResult keys) {
+  Emitter &emit = node.emit;
+  int64_t rank = Emitter::rank(mask);
+  if (rank < 1 || rank > 4)
+    return node.refuse(name + " has rank " + Twine(rank) + ", expected 1 to 4");
+  Type type = Emitter::elementType(mask);
+  if (!type.isInteger(1) && !isa<FloatType>(type))
+    return node.refuse(name + " must hold booleans or floating-point numbers");
+  OpFoldResult size = emit.dim(mask, rank - 1);
+  if (Emitter::same(size, keys))
+    return mask;
+  auto have = getConstantIntValue(size), need = getConstantIntValue(keys);
+  if (have && need && *have > *need)
+    return node.refuse(name + " covers " + Twine(*have) + " keys, but there are " + Twine(*need));
+  node.require(arith::CmpIOp::create(emit, arith::CmpIPredicate::sle, emit.asValue(size), emit.asValue(keys)),
+               name + " covers more keys than there are");
+  Value nothing = isa<FloatType>(type) ? emit.constant(type, -kInfinity) : emit.constant(type, 0);
+  Dims low(rank, emit.dimension(0)), high = low;
+  high.back() = emit.sub(keys, size);
+  return emit.pad(mask, low, high, nothing);
+}
+
 FailureOr<Value> mlir::ac::lowerFused(Node &node, AttentionForm form) {
   Emitter &emit = node.emit;
   Type element = emit.getF32Type(), resultElement = Emitter::elementType(form.query);
@@ -72,11 +115,13 @@ FailureOr<Value> mlir::ac::lowerFused(Node &node, AttentionForm form) {
       return failure();
     form.mask = *mask;
   }
+  if (form.sinks)
+    form.sinks = emit.castElements(form.sinks, element);
   Dims dims = form.resultDims(emit);
   auto number = [&](std::optional<double> value) { return value ? emit.getF64FloatAttr(*value) : FloatAttr(); };
   auto integer = [&](std::optional<int64_t> value) { return value ? emit.getI64IntegerAttr(*value) : IntegerAttr(); };
   auto op = AttentionOp::create(emit, TypeRange{Emitter::tensorType(dims, element)}, form.query, form.key, form.value,
-                                form.mask, form.offsets, form.lengths, /*init=*/Value(),
+                                form.mask, form.offsets, form.lengths, form.sinks, /*init=*/Value(),
                                 emit.getDenseI64ArrayAttr(form.queryOrder), emit.getDenseI64ArrayAttr(form.keyOrder),
                                 emit.getDenseI64ArrayAttr(form.valueOrder), emit.getDenseI64ArrayAttr(form.outOrder),
                                 emit.getF64FloatAttr(form.scale), number(form.softcap), number(form.fill),
@@ -204,6 +249,13 @@ FailureOr<Value> mlir::ac::lowerComposed(Node &node, AttentionForm form, AskedSc
   Value top = emit.reduce(scores, {3}, /*keepDims=*/true, infinity, [&](OpBuilder &b, Location loc, ValueRange v) {
     return arith::MaxNumFOp::create(b, loc, v[0], v[1], reassociate).getResult();
   });
+  Value sinks;
+  if (form.sinks) {
+    sinks = emit.expandAxes(emit.castElements(form.sinks, element), {0, 2, 3});
+    top = emit.elementwise({top, sinks}, element, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
+      return arith::MaxNumFOp::create(b, loc, v[0], v[1]);
+    });
+  }
   if (form.emptyIsZero)
     top = map(top, [&](OpBuilder &b, Location loc, Value x) -> Value {
       Value none = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, x, infinity);
@@ -215,6 +267,11 @@ FailureOr<Value> mlir::ac::lowerComposed(Node &node, AttentionForm form, AskedSc
   Value total = emit.reduce(powers, {3}, /*keepDims=*/true, zero, [&](OpBuilder &b, Location loc, ValueRange v) {
     return arith::AddFOp::create(b, loc, v[0], v[1], reassociate).getResult();
   });
+  if (sinks)
+    total = emit.elementwise({total, sinks, top}, element, [](OpBuilder &b, Location loc, ValueRange v) -> Value {
+      Value power = math::ExpOp::create(b, loc, arith::SubFOp::create(b, loc, v[1], v[2]).getResult());
+      return arith::AddFOp::create(b, loc, v[0], power);
+    });
   Value norm = map(total, [&](OpBuilder &b, Location loc, Value x) -> Value {
     Value one = number(b, loc, 1);
     Value none = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, x, zero);
@@ -274,7 +331,7 @@ LogicalResult mlir::ac::lowerAttentionOp(Node &node) {
   form.value = inputs[2];
   unsigned next = 3;
   for (auto [given, field] : {std::pair{op.getMask(), &form.mask}, std::pair{op.getOffsets(), &form.offsets},
-                              std::pair{op.getLengths(), &form.lengths}})
+                              std::pair{op.getLengths(), &form.lengths}, std::pair{op.getSinks(), &form.sinks}})
     if (given)
       *field = inputs[next++];
   for (auto [given, field] :

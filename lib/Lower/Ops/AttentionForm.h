@@ -20,6 +20,8 @@ struct AttentionForm {
   Value mask;
   /// Null, or `[1]` or `[batch]` of type index.
   Value offsets, lengths;
+  /// Null, or `[heads]` of the query's elements.
+  Value sinks;
   double scale = 1;
   std::optional<double> softcap, fill;
   std::optional<int64_t> before, after;
@@ -29,6 +31,12 @@ struct AttentionForm {
   /// Dimensions of the result in `outOrder`.
   Dims resultDims(Emitter &emit) const;
 };
+
+/// Sets the scale to `scale` unless that is zero, else to the root of 1 / (columns of the query): on the query itself
+/// if these are only known at run time.
+void setScale(Node &node, AttentionForm &form, double scale);
+/// `mask` (the node's input `name`) with a last dimension of `keys`: what it does not cover is hidden.
+FailureOr<Value> maskForKeys(Node &node, Value mask, StringRef name, OpFoldResult keys);
 
 /// Stages of the scores that can be asked for.
 enum class ScoresStage { Raw, Capped, Masked, Softmax };

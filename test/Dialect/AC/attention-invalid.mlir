@@ -97,3 +97,13 @@ func.func @attention_c8(%q: memref<6x8xf32>, %k: memref<9x8xf32>) {
                   out_order = array<i64: 2, 3>, scale = 1.0 : f64}
   return
 }
+
+// -----
+
+func.func @attention_c9(%q: tensor<1x4x6x8xf32>, %k: tensor<1x2x9x8xf32>, %v: tensor<1x2x9x8xf32>, %s: tensor<2xf32>) -> tensor<1x4x6x8xf32> {
+  // expected-error @below {{(attention_c9) has sinks of type 'tensor<2xf32>', expected one of the query's elements for each query head}}
+  %r = ac.attention ins(%q, %k, %v : tensor<1x4x6x8xf32>, tensor<1x2x9x8xf32>, tensor<1x2x9x8xf32>) sinks(%s : tensor<2xf32>)
+      attributes {query_order = array<i64: 0, 1, 2, 3>, key_order = array<i64: 0, 1, 2, 3>, value_order = array<i64: 0, 1, 2, 3>,
+                  out_order = array<i64: 0, 1, 2, 3>, scale = 1.0 : f64} -> tensor<1x4x6x8xf32>
+  return %r : tensor<1x4x6x8xf32>
+}

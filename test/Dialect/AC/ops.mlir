@@ -158,12 +158,12 @@ func.func @depthwise_instead(%x: tensor<1x8x10x10xf32>, %w: tensor<8x9xf32>, %sa
 }
 
 // CHECK-LABEL: func.func @attention(
-// CHECK: ac.attention ins({{.*}}) mask({{.*}}) offsets({{.*}}) attributes {after = 0 : i64
+// CHECK: ac.attention ins({{.*}}) mask({{.*}}) offsets({{.*}}) sinks({{.*}}) attributes {after = 0 : i64
 // CHECK: ac.attention dense ins(
 func.func @attention(%q: tensor<1x?x4x8xf32>, %k: tensor<1x2x8x?xf32>, %v: tensor<1x2x?x8xf32>, %m: tensor<?x?xi1>,
-                     %past: tensor<1xindex>) -> (tensor<1x?x4x8xf32>, tensor<1x4x?x8xf32>) {
+                     %past: tensor<1xindex>, %sinks: tensor<4xf32>) -> (tensor<1x?x4x8xf32>, tensor<1x4x?x8xf32>) {
   %0 = ac.attention ins(%q, %k, %v : tensor<1x?x4x8xf32>, tensor<1x2x8x?xf32>, tensor<1x2x?x8xf32>)
-      mask(%m : tensor<?x?xi1>) offsets(%past : tensor<1xindex>)
+      mask(%m : tensor<?x?xi1>) offsets(%past : tensor<1xindex>) sinks(%sinks : tensor<4xf32>)
       attributes {query_order = array<i64: 0, 2, 1, 3>, key_order = array<i64: 0, 1, 3, 2>,
                   value_order = array<i64: 0, 1, 2, 3>, out_order = array<i64: 0, 2, 1, 3>, scale = 0.5 : f64,
                   after = 0 : i64, fill = -1.0e9 : f64} -> tensor<1x?x4x8xf32>
