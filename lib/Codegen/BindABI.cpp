@@ -32,6 +32,7 @@ private:
   void bindArguments();
   void bindResults();
   Value bindOutput(unsigned index, ArrayRef<Value> sizes);
+  void skipCopiesInPlace(memref::AllocOp alloc);
   std::optional<SmallVector<Value>> sizesAt(Value buffer, memref::AllocOp alloc);
   void bindConstants();
   void bindMemory();
@@ -169,6 +170,38 @@ std::optional<SmallVector<Value>> Binder::sizesAt(Value buffer, memref::AllocOp 
   return sizes;
 }
 
+/// The buffer of which `view` shows a part or the whole.
+static Value baseOf(Value view) {
+  while (auto op = view.getDefiningOp<ViewLikeOpInterface>())
+    view = op.getViewSource();
+  return view;
+}
+
+/// An output that begins as a copy of an input, such as a cache: a caller may give it the input's memory, and then
+/// there is nothing to copy.
+void Binder::skipCopiesInPlace(memref::AllocOp alloc) {
+  SmallVector<memref::CopyOp> copies;
+  main.walk([&](memref::CopyOp copy) {
+    auto argument = dyn_cast<BlockArgument>(baseOf(copy.getSource()));
+    if (argument && argument.getOwner() == &main.getBody().front() && baseOf(copy.getTarget()) == alloc.getResult())
+      copies.push_back(copy);
+  });
+  for (memref::CopyOp copy : copies) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(copy);
+    auto differ = [&](Value x, Value y) -> Value { return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, x, y); };
+    auto from = memref::ExtractStridedMetadataOp::create(b, copy.getSource()),
+         to = memref::ExtractStridedMetadataOp::create(b, copy.getTarget());
+    Value apart = differ(memref::ExtractAlignedPointerAsIndexOp::create(b, copy.getSource()),
+                         memref::ExtractAlignedPointerAsIndexOp::create(b, copy.getTarget()));
+    apart = arith::OrIOp::create(b, apart, differ(from.getOffset(), to.getOffset()));
+    for (auto [x, y] : llvm::zip_equal(from.getStrides(), to.getStrides()))
+      apart = arith::OrIOp::create(b, apart, differ(x, y));
+    auto choice = scf::IfOp::create(b, apart, /*withElseRegion=*/false);
+    copy->moveBefore(choice.thenBlock()->getTerminator());
+  }
+}
+
 void Binder::bindResults() {
   Block &entry = main.getBody().front();
   auto ret = cast<func::ReturnOp>(entry.getTerminator());
@@ -184,6 +217,7 @@ void Binder::bindResults() {
     // The host must know the output's dimensions where the buffer is made.
     if (std::optional<SmallVector<Value>> sizes; own && (sizes = sizesAt(source, alloc))) {
       taken.insert(alloc);
+      skipCopiesInPlace(alloc);
       Value data = bindOutput(index, *sizes);
       alloc.replaceAllUsesWith(createBuffer(b, alloc.getType(), data, alloc.getDynamicSizes()));
       alloc.erase();

@@ -14,7 +14,7 @@ def BindABI : Pass<"ac-bind-abi", "::mlir::ModuleOp"> {
   let description = [{
     `func.func @main` on buffers becomes `ac_model_run(call) -> status` (include/ac/Runtime/ABI.h): arguments are read
     from the call, results are written to buffers that the host gives (without a copy where a result is a buffer of its
-    own), `memref.alloc` and `memref.dealloc` use the arena of the run, assertions end the run with their message, and
+    own, and without that of an input of which it begins as a copy if the host gave it the input's memory), `memref.alloc` and `memref.dealloc` use the arena of the run, assertions end the run with their message, and
     constants become views of the weights. The constants and their offsets stay on the module as `ac.weights`.
 
     `ac.read_budget` becomes a load from the call's table of budgets, once at the entry, and `ac.count` an addition to its

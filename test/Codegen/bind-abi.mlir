@@ -142,3 +142,29 @@ func.func @other_functions_stay() -> memref<4xf32> {
   %y = memref.alloc() : memref<4xf32>
   return %y : memref<4xf32>
 }
+
+// -----
+
+// An output that begins as a copy of an input is not copied where both are in one place.
+// CHECK-LABEL: module @updated_in_place
+// CHECK: %[[FROM:.*]] = memref.extract_aligned_pointer_as_index %[[X:.*]] : memref<?x4xf32>
+// CHECK: %[[TO:.*]] = memref.extract_aligned_pointer_as_index
+// CHECK: %[[APART:.*]] = arith.cmpi ne, %[[FROM]], %[[TO]]
+// CHECK: scf.if %[[APART]] {
+// CHECK-NEXT: memref.copy %[[X]],
+// CHECK-NEXT: }
+// CHECK: linalg.fill
+module @updated_in_place {
+func.func @main(%x: memref<?x4xf32> {onnx.name = "x"}, %n: memref<1xindex>) -> (memref<?x4xf32> {onnx.name = "y"}) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %own = memref.dim %x, %c0 : memref<?x4xf32>
+  %room = memref.load %n[%c0] : memref<1xindex>
+  %y = memref.alloc(%room) : memref<?x4xf32>
+  %begin = memref.subview %y[0, 0] [%own, 4] [1, 1] : memref<?x4xf32> to memref<?x4xf32, strided<[4, 1]>>
+  memref.copy %x, %begin : memref<?x4xf32> to memref<?x4xf32, strided<[4, 1]>>
+  %first = memref.subview %y[0, 0] [1, 4] [1, 1] : memref<?x4xf32> to memref<1x4xf32, strided<[4, 1]>>
+  linalg.fill ins(%zero : f32) outs(%first : memref<1x4xf32, strided<[4, 1]>>)
+  return %y : memref<?x4xf32>
+}
+}

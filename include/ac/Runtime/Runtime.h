@@ -86,7 +86,8 @@ AC_API void ac_run_destroy(AcRun *run);
 /// Binds input `index`; the memory must stay valid until `ac_run_execute` has returned.
 AC_API AcStatus ac_run_set_input(AcRun *run, int32_t index, const AcTensor *tensor);
 /// Optional: lets output `index` be written to the caller's `bytes` at `data` instead of memory of the run.
-/// `data` must be aligned to the element type. NULL undoes it.
+/// `data` must be aligned to the element type. NULL undoes it. It may be the memory of an input that the model uses for
+/// nothing but to begin this output with, such as a cache with room for more: that is then updated in place.
 AC_API AcStatus ac_run_set_output(AcRun *run, int32_t index, void *data, size_t bytes);
 AC_API AcStatus ac_run_execute(AcRun *run);
 /// Where output `index` of the last execution is. Valid until the next one.
