@@ -10,10 +10,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/AttentionForm.h"
+#include "Lower/Ops/MicrosoftAttention.h"
 #include "Lower/Ops/RotaryEmbedding.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mlir::ac;
@@ -31,7 +30,6 @@ private:
   /// [B, S, heads, D] from an input that may be [B, S, heads * D].
   Value splitHeads(Value tensor, OpFoldResult numHeads, SmallVectorImpl<int64_t> &order);
   Value withPast(Value tensor, Input past, SmallVectorImpl<int64_t> &order);
-  FailureOr<Value> readMask();
   LogicalResult readStructure();
   /// Refuses what is known to differ (sets `misfit`), checks the rest at run time.
   void requireSame(OpFoldResult a, OpFoldResult b, const Twine &message) {
@@ -142,34 +140,10 @@ LogicalResult Attention::read() {
   return success(!misfit);
 }
 
-/// The mask as [?, ?, S, L] (or lower rank) of which the last dimension is complete: past its end nothing is attended.
-FailureOr<Value> Attention::readMask() {
-  Value mask = node.input(kMask);
-  int64_t rank = Emitter::rank(mask);
-  if (rank < 1 || rank > 4)
-    return node.refuse("attn_mask has rank " + Twine(rank) + ", expected 1 to 4");
-  Type type = Emitter::elementType(mask);
-  if (!type.isInteger(1) && !isa<FloatType>(type))
-    return node.refuse("attn_mask must hold booleans or floating-point numbers");
-  OpFoldResult size = emit.dim(mask, rank - 1);
-  if (Emitter::same(size, keySize))
-    return mask;
-  auto have = getConstantIntValue(size), need = getConstantIntValue(keySize);
-  if (have && need && *have > *need)
-    return node.refuse("attn_mask covers " + Twine(*have) + " keys, but there are " + Twine(*need));
-  node.require(arith::CmpIOp::create(emit, arith::CmpIPredicate::sle, emit.asValue(size), emit.asValue(keySize)),
-               "attn_mask covers more keys than there are");
-  Value nothing =
-      isa<FloatType>(type) ? emit.constant(type, -std::numeric_limits<double>::infinity()) : emit.constant(type, 0);
-  Dims low(rank, emit.dimension(0)), high = low;
-  high.back() = emit.sub(keySize, size);
-  return emit.pad(mask, low, high, nothing);
-}
-
 /// What decides which keys a query attends to.
 LogicalResult Attention::readStructure() {
   if (node.hasInput(kMask)) {
-    FailureOr<Value> mask = readMask();
+    FailureOr<Value> mask = maskForKeys(node, node.input(kMask), "attn_mask", keySize);
     if (failed(mask))
       return failure();
     form.mask = *mask;
@@ -224,20 +198,7 @@ LogicalResult Attention::lower() {
   if (misfit || failed(readStructure()))
     return failure();
 
-  if (node.has("scale") && node.getFloat("scale", 0) != 0) {
-    form.scale = node.getFloat("scale", 0);
-  } else if (auto size = getConstantIntValue(headSize)) {
-    form.scale = 1 / std::sqrt(static_cast<double>(*size));
-  } else {
-    Type element = Emitter::elementType(form.query);
-    Type wide = element.isF64() ? element : emit.getF32Type();
-    Value length = arith::SIToFPOp::create(emit, wide, emit.asInteger(headSize, emit.getI64Type()));
-    Value factor = arith::DivFOp::create(emit, emit.constant(wide, 1.0), math::SqrtOp::create(emit, length));
-    form.query = emit.elementwise(form.query, element, [&](OpBuilder &b, Location loc, ValueRange v) {
-      Value product = arith::MulFOp::create(b, loc, Emitter::convertScalar(b, loc, v[0], wide), factor);
-      return Emitter::convertScalar(b, loc, product, element);
-    });
-  }
+  setScale(node, form, node.getFloat("scale", 0));
 
   bool isComposed = node.wantsOutput(kScores) || Emitter::elementType(form.query).isF64();
   FailureOr<Value> result = isComposed ? lowerComposed(node, form, &scores) : lowerFused(node, form);
@@ -259,4 +220,8 @@ void ac::populateAttentionLowerings(LoweringTable &table) {
   table.add("Attention", lowerAttention);
   table.add("ac.attention", lowerAttentionOp);
   table.add("RotaryEmbedding", lowerRotaryEmbedding);
+  table.add("com.microsoft.Attention", lowerMicrosoftAttention);
+  table.add("com.microsoft.GroupQueryAttention", lowerGroupQueryAttention);
+  table.add("com.microsoft.MultiHeadAttention", lowerMultiHeadAttention);
+  table.add("com.microsoft.RotaryEmbedding", lowerMicrosoftRotaryEmbedding);
 }

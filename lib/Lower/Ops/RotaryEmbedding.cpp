@@ -5,10 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/RotaryEmbedding.h"
+#include "Lower/Ops/MatrixProduct.h"
+#include "Lower/Ops/MicrosoftAttention.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 using namespace mlir::ac;
+
+static Type computedIn(Emitter &emit, Type element) { return element.isF64() ? element : emit.getF32Type(); }
 
 /// Rows of `cache` [N, half] at `positions` [B, S], as [B, S, half] in the type of the computation.
 static Value gatherRows(Node &node, Value cache, Value positions, Type element) {
@@ -35,52 +39,34 @@ static void requirePositionsIn(Node &node, Value positions, OpFoldResult count) 
   node.require(emit.scalar(all), "a position is outside the cos and sin caches");
 }
 
-LogicalResult ac::lowerRotaryEmbedding(Node &node) {
+std::optional<Angles> ac::anglesAt(Node &node, Value cosines, Value sines, Value positions, Type element) {
+  if (Emitter::rank(positions) != 2 || Emitter::rank(cosines) != 2 || Emitter::rank(sines) != 2) {
+    (void)node.refuse("with position_ids of rank 2 the caches must have rank 2");
+    return std::nullopt;
+  }
   Emitter &emit = node.emit;
-  for (unsigned i : {0u, 1u, 2u})
-    if (!node.hasInput(i))
-      return node.refuse("input " + Twine(i) + " is missing");
-  Value x = node.input(0), cosines = node.input(1), sines = node.input(2);
-  Type resultElement = Emitter::elementType(x), element = resultElement.isF64() ? resultElement : emit.getF32Type();
-  Dims original = emit.dims(x);
-  if (original.size() != 3 && original.size() != 4)
-    return node.refuse("its input has rank " + Twine(original.size()) + ", expected 3 or 4");
-  // Rank 3: [B, S, H * D], seen as [B, S, H, D]; rank 4: [B, H, S, D].
-  bool headsFirst = original.size() == 4;
-  int64_t headAxis = headsFirst ? 1 : 2;
-  if (!headsFirst) {
-    int64_t heads = node.getInt("num_heads", 0);
-    if (heads <= 0)
-      return node.refuse("num_heads must be given for an input of rank 3");
-    OpFoldResult count = emit.dimension(heads);
-    x = emit.reshape(x, {original[0], original[1], count, emit.quotient(original[2], count)});
-  }
-  Dims dims = emit.dims(x);
-  OpFoldResult batch = dims[0], steps = dims[headsFirst ? 2 : 1], size = dims[3];
-  int64_t rotated = node.getInt("rotary_embedding_dim", 0);
-  OpFoldResult turned = rotated > 0 ? emit.dimension(rotated) : size;
-  OpFoldResult half = emit.floorDiv(turned, emit.dimension(2));
-  if (auto constant = getConstantIntValue(turned); constant && *constant % 2)
-    return node.refuse("it turns " + Twine(*constant) + " features, expected an even number");
-  if (auto constant = getConstantIntValue(size); constant && rotated > *constant)
-    return node.refuse("rotary_embedding_dim is " + Twine(rotated) + " with " + Twine(*constant) + " features");
+  requirePositionsIn(node, positions, emit.min(emit.dim(cosines, 0), emit.dim(sines, 0)));
+  element = computedIn(emit, element);
+  return Angles{gatherRows(node, cosines, positions, element), gatherRows(node, sines, positions, element)};
+}
 
-  if (node.hasInput(3)) {
-    Value positions = node.input(3);
-    if (Emitter::rank(positions) != 2 || Emitter::rank(cosines) != 2 || Emitter::rank(sines) != 2)
-      return node.refuse("with position_ids of rank 2 the caches must have rank 2");
-    requirePositionsIn(node, positions, emit.min(emit.dim(cosines, 0), emit.dim(sines, 0)));
-    cosines = gatherRows(node, cosines, positions, element);
-    sines = gatherRows(node, sines, positions, element);
-  } else {
-    if (Emitter::rank(cosines) != 3 || Emitter::rank(sines) != 3)
-      return node.refuse("without position_ids the caches must have rank 3");
-    cosines = emit.castElements(cosines, element);
-    sines = emit.castElements(sines, element);
-  }
-  Dims angles{batch, steps, half};
+FailureOr<Value> ac::rotate(Node &node, Value x, int64_t headAxis, Angles angles, OpFoldResult turned,
+                            bool interleaved) {
+  Emitter &emit = node.emit;
+  Type resultElement = Emitter::elementType(x), element = computedIn(emit, resultElement);
+  Dims dims = emit.dims(x);
+  OpFoldResult batch = dims[0], steps = dims[headAxis == 1 ? 2 : 1], size = dims[3];
+  OpFoldResult half = emit.floorDiv(turned, emit.dimension(2));
+  auto known = getConstantIntValue(turned), knownSize = getConstantIntValue(size);
+  if (known && *known % 2)
+    return node.refuse("it turns " + Twine(*known) + " features, expected an even number");
+  if (known && knownSize && *known > *knownSize)
+    return node.refuse("it turns " + Twine(*known) + " features of " + Twine(*knownSize));
+
+  Value cosines = angles.cosines, sines = angles.sines;
+  Dims shape{batch, steps, half};
   for (Value *cache : {&cosines, &sines}) {
-    Dims own = emit.dims(*cache), wanted = angles;
+    Dims own = emit.dims(*cache), wanted = shape;
     if (Emitter::isOne(own[0])) // one for the whole batch
       wanted[0] = own[0];
     for (auto [have, need] : llvm::zip(own, wanted)) {
@@ -96,7 +82,6 @@ LogicalResult ac::lowerRotaryEmbedding(Node &node) {
     *cache = emit.expandAxes(*cache, {headAxis});
   }
 
-  bool interleaved = node.getInt("interleaved", 0) != 0;
   auto part = [&](OpFoldResult first) {
     Dims offsets(4, emit.dimension(0)), sizes = dims, strides(4, emit.dimension(1));
     offsets[3] = interleaved ? first : emit.mul(first, half);
@@ -107,16 +92,16 @@ LogicalResult ac::lowerRotaryEmbedding(Node &node) {
   Value a = part(emit.dimension(0)), b = part(emit.dimension(1));
   // (a + ib)(cos + i sin)
   auto turn = [&](Value first, Value second, bool imaginary) {
-    return emit.elementwise(
-        {first, second, cosines, sines}, resultElement, [&](OpBuilder &builder, Location loc, ValueRange v) -> Value {
-          Value x = Emitter::convertScalar(builder, loc, v[0], element);
-          Value y = Emitter::convertScalar(builder, loc, v[1], element);
-          Value left = arith::MulFOp::create(builder, loc, imaginary ? v[3] : v[2], x);
-          Value right = arith::MulFOp::create(builder, loc, imaginary ? v[2] : v[3], y);
-          Value result = imaginary ? arith::AddFOp::create(builder, loc, left, right).getResult()
-                                   : arith::SubFOp::create(builder, loc, left, right).getResult();
-          return Emitter::convertScalar(builder, loc, result, resultElement);
-        });
+    return emit.elementwise({first, second, cosines, sines}, resultElement,
+                            [&](OpBuilder &builder, Location loc, ValueRange v) -> Value {
+                              Value x = Emitter::convertScalar(builder, loc, v[0], element);
+                              Value y = Emitter::convertScalar(builder, loc, v[1], element);
+                              Value left = arith::MulFOp::create(builder, loc, imaginary ? v[3] : v[2], x);
+                              Value right = arith::MulFOp::create(builder, loc, imaginary ? v[2] : v[3], y);
+                              Value result = imaginary ? arith::AddFOp::create(builder, loc, left, right).getResult()
+                                                       : arith::SubFOp::create(builder, loc, left, right).getResult();
+                              return Emitter::convertScalar(builder, loc, result, resultElement);
+                            });
   };
   Value real = turn(a, b, false), imaginary = turn(a, b, true), result;
   if (interleaved) {
@@ -131,5 +116,88 @@ LogicalResult ac::lowerRotaryEmbedding(Node &node) {
       parts.push_back(emit.slice(x, 3, turned, emit.sub(size, turned)));
     result = emit.concat(parts, 3);
   }
-  return node.finish(emit.reshape(result, original));
+  return result;
+}
+
+LogicalResult ac::lowerRotaryEmbedding(Node &node) {
+  Emitter &emit = node.emit;
+  for (unsigned i : {0u, 1u, 2u})
+    if (!node.hasInput(i))
+      return node.refuse("input " + Twine(i) + " is missing");
+  Value x = node.input(0), cosines = node.input(1), sines = node.input(2);
+  Dims original = emit.dims(x);
+  if (original.size() != 3 && original.size() != 4)
+    return node.refuse("its input has rank " + Twine(original.size()) + ", expected 3 or 4");
+  // Rank 3: [B, S, H * D], seen as [B, S, H, D]; rank 4: [B, H, S, D].
+  bool headsFirst = original.size() == 4;
+  if (!headsFirst) {
+    int64_t heads = node.getInt("num_heads", 0);
+    if (heads <= 0)
+      return node.refuse("num_heads must be given for an input of rank 3");
+    OpFoldResult count = emit.dimension(heads);
+    x = emit.reshape(x, {original[0], original[1], count, emit.quotient(original[2], count)});
+  }
+  std::optional<Angles> angles;
+  if (node.hasInput(3)) {
+    angles = anglesAt(node, cosines, sines, node.input(3), Emitter::elementType(x));
+    if (!angles)
+      return failure();
+  } else {
+    if (Emitter::rank(cosines) != 3 || Emitter::rank(sines) != 3)
+      return node.refuse("without position_ids the caches must have rank 3");
+    Type element = computedIn(emit, Emitter::elementType(x));
+    angles = Angles{emit.castElements(cosines, element), emit.castElements(sines, element)};
+  }
+  int64_t rotated = node.getInt("rotary_embedding_dim", 0);
+  OpFoldResult turned = rotated > 0 ? emit.dimension(rotated) : emit.dim(x, 3);
+  FailureOr<Value> result = rotate(node, x, headsFirst ? 1 : 2, *angles, turned, node.getInt("interleaved", 0) != 0);
+  return failed(result) ? failure() : node.finish(emit.reshape(*result, original));
+}
+
+LogicalResult ac::lowerMicrosoftRotaryEmbedding(Node &node) {
+  enum { kInput, kPositions, kCosines, kSines };
+  Emitter &emit = node.emit;
+  if (!node.hasInput(kInput) || !node.hasInput(kPositions) || failed(requireInput(node, {kCosines, "cos_cache"}, 2)) ||
+      failed(requireInput(node, {kSines, "sin_cache"}, 2)))
+    return node.refuse("expected an input, position_ids and two caches of rank 2");
+  if (node.getInt("is_packed_batching", 0) != 0)
+    return node.refuse("is_packed_batching is set, which is not supported");
+  if (double scale = node.getFloat("scale", 1); scale != 1)
+    return node.refuse("scale is " + std::to_string(scale) + ", expected 1");
+  Value x = node.input(kInput), positions = node.input(kPositions);
+  Dims original = emit.dims(x);
+  if (original.size() != 3 && original.size() != 4)
+    return node.refuse("its input has rank " + Twine(original.size()) + ", expected 3 or 4");
+  int64_t rotated = node.getInt("rotary_embedding_dim", 0), count = node.getInt("num_heads", 0);
+  OpFoldResult both = emit.mul(emit.dim(node.input(kCosines), 1), emit.dimension(2));
+  int64_t headAxis = original.size() == 4 ? 1 : 2;
+  if (headAxis == 2) {
+    if (rotated > 0 && count <= 0)
+      return node.refuse("num_heads must be given with rotary_embedding_dim");
+    OpFoldResult heads = rotated > 0 ? emit.dimension(count) : emit.quotient(original[2], both);
+    FailureOr<Value> split = splitHeads(node, x, "input", heads);
+    if (failed(split))
+      return failure();
+    x = *split;
+  }
+  OpFoldResult batch = original[0], steps = emit.dim(x, headAxis == 1 ? 2 : 1);
+  if (Emitter::rank(positions) == 1) { // the first, which the others follow
+    if (failed(requireSame(node, emit.dim(positions, 0), emit.dimension(1), "the entries of position_ids and 1")))
+      return failure();
+    Value first = emit.scalar(positions);
+    positions =
+        emit.tabulate({emit.dimension(1), steps}, first.getType(), [&](OpBuilder &b, Location loc, ValueRange at) {
+          Value step = arith::IndexCastOp::create(b, loc, first.getType(), at[1]);
+          return arith::AddIOp::create(b, loc, first, step).getResult();
+        });
+  } else if (Emitter::rank(positions) == 2 &&
+             failed(requireSame(node, emit.dim(positions, 0), batch, "the batch sizes of input and position_ids"))) {
+    return failure();
+  }
+  auto angles = anglesAt(node, node.input(kCosines), node.input(kSines), positions, Emitter::elementType(x));
+  if (!angles)
+    return failure();
+  FailureOr<Value> result = rotate(node, x, headAxis, *angles, rotated > 0 ? emit.dimension(rotated) : emit.dim(x, 3),
+                                   node.getInt("interleaved", 0) != 0);
+  return failed(result) ? failure() : node.finish(emit.reshape(*result, original));
 }
