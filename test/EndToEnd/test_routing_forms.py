@@ -1,0 +1,165 @@
+"""Rules by which models choose experts, as exporters write them: the numbers of ONNX Runtime, and work that follows the
+choice."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import real_models
+from adaptive import INNER, WIDTH, finish, seeded, weight
+from conftest import furthest
+from real_models.graph import FLOAT, INT64, Graph
+
+EXPERTS, VOCABULARY = 4, 11
+FORMS = {}
+
+
+def form(function):
+    FORMS[function.__name__] = function
+    return function
+
+
+def stack(rng, *shape):
+    return (rng.standard_normal((EXPERTS, *shape)) / np.sqrt(shape[-2])).astype(np.float32)
+
+
+def masked(g, rng, weights):
+    """Every expert for every row, then a column of weights."""
+    total = None
+    for e in range(EXPERTS):
+        hidden = g("Gelu", g("MatMul", "x", weight(rng, WIDTH, INNER)))
+        scale = g("Slice", weights, [e], [e + 1], [1])
+        term = g("Mul", g("MatMul", hidden, weight(rng, INNER, WIDTH)), scale)
+        total = g("Add", total, term) if total else term
+    g("Identity", total, outputs="y")
+
+
+def batched(g, rng, weights):
+    hidden = g("Gelu", g("Einsum", "x", stack(rng, WIDTH, INNER), equation="td,edf->tef"))
+    answer = g("Einsum", hidden, stack(rng, INNER, WIDTH), equation="tef,efd->ted")
+    g("Einsum", answer, weights, equation="ted,te->td", outputs="y")
+
+
+def scores(g, rng):
+    return g("MatMul", "x", 2 * weight(rng, WIDTH, EXPERTS))
+
+
+@form
+def table_rows(g, rng):
+    """The same with rows that each expert picks."""
+    which = g("Gather", rng.integers(0, EXPERTS, VOCABULARY), "ids")
+    total = g("Mul", "x", 0.0)
+    for e in range(EXPERTS):
+        at = g("Transpose", g("NonZero", g("Equal", which, e)), perm=[1, 0])
+        hidden = g("Gelu", g("MatMul", g("GatherND", "x", at), weight(rng, WIDTH, INNER)))
+        total = g("ScatterND", total, at, g("MatMul", hidden, weight(rng, INNER, WIDTH)))
+    g("Identity", total, outputs="y")
+
+
+@form
+def table_masked(g, rng):
+    which = g("Gather", rng.integers(0, EXPERTS, VOCABULARY), "ids")
+    masked(g, rng, g("Cast", g("OneHot", which, np.array(EXPERTS), np.array([0, 1])), to=1))
+
+
+@form
+def relu(g, rng):
+    masked(g, rng, g("Relu", scores(g, rng)))
+
+
+@form
+def relu_batched(g, rng):
+    batched(g, rng, g("Relu", scores(g, rng)))
+
+
+@form
+def threshold(g, rng):
+    """Experts whose sigmoid is above a number."""
+    share = g("Sigmoid", scores(g, rng))
+    masked(g, rng, g("Where", g("Greater", share, 0.5), share, 0.0))
+
+
+@form
+def top_p(g, rng):
+    """The smallest set of experts whose probabilities reach p: sorted, summed up to each, put back."""
+    best, which = g("TopK", g("Softmax", scores(g, rng), axis=-1), [EXPERTS], outputs=2, axis=-1)
+    before = g("CumSum", best, np.array(1), exclusive=1)
+    kept = g("Where", g("Less", before, 0.75), best, 0.0)
+    kept = g("Div", kept, g("ReduceSum", kept, [1], keepdims=1))
+    zeros = g("ConstantOfShape", g("Shape", kept))
+    masked(g, rng, g("ScatterElements", zeros, which, kept, axis=1))
+
+
+@form
+def top_p_batched(g, rng):
+    best, which = g("TopK", g("Softmax", scores(g, rng), axis=-1), [EXPERTS], outputs=2, axis=-1)
+    before = g("Sub", g("CumSum", best, np.array(1)), best)
+    kept = g("Mul", best, g("Cast", g("Less", before, 0.75), to=1))
+    batched(g, rng, g("ScatterElements", g("ConstantOfShape", g("Shape", kept)), which, kept, axis=1))
+
+
+@form
+def expert_choice_masked(g, rng):
+    """Each expert takes the three rows that score it highest: their weights, put into zeros."""
+    share = g("Transpose", g("Softmax", scores(g, rng), axis=-1), perm=[1, 0])
+    best, which = g("TopK", share, [3], outputs=2, axis=-1)
+    zeros = g("ConstantOfShape", g("Shape", share))
+    weights = g("ScatterElements", zeros, which, best, axis=1)
+    masked(g, rng, g("Transpose", weights, perm=[1, 0]))
+
+
+@form
+def expert_choice(g, rng):
+    """The rows are gathered for all experts, and answers added back where they belong."""
+    share = g("Transpose", g("Softmax", scores(g, rng), axis=-1), perm=[1, 0])
+    best, which = g("TopK", share, [3], outputs=2, axis=-1)
+    hidden = g("Gelu", g("MatMul", g("Gather", "x", which), stack(rng, WIDTH, INNER)))
+    answer = g("Mul", g("MatMul", hidden, stack(rng, INNER, WIDTH)), g("Unsqueeze", best, [2]))
+    zeros = g("ConstantOfShape", g("Shape", "x"))
+    at = g("Reshape", which, [-1, 1])
+    g("ScatterND", zeros, at, g("Reshape", answer, [-1, WIDTH]), reduction="add", outputs="y")
+
+
+def model_of(name):
+    g = Graph()
+    FORMS[name](g, seeded(name))
+    inputs = {"x": (FLOAT, ["n", WIDTH])}
+    if name.startswith("table"):
+        inputs["ids"] = (INT64, ["n"])
+    return finish(g, inputs)
+
+
+def feeds_of(name):
+    """Rows at random; all alike; zeros, whose scores are tied."""
+    rng = seeded(name)
+    feeds = [{"x": rng.standard_normal((n, WIDTH)).astype(np.float32)} for n in (16, 3)]
+    feeds += [{"x": np.repeat(feeds[0]["x"][:1], 9, axis=0)}, {"x": np.zeros((5, WIDTH), np.float32)}]
+    if name.startswith("table"):
+        for feed in feeds:
+            feed["ids"] = rng.integers(0, VOCABULARY, len(feed["x"]))
+        feeds.append({"x": feeds[0]["x"][:1], "ids": np.array([VOCABULARY - 1])})
+    return feeds
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_agrees_with_onnx_runtime(name, accordion, tmp_path):
+    model = model_of(name)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, tmp_path / "model.onnx")
+    reference, session = real_models.onnx_runtime(tmp_path / "model.onnx"), accordion.compile(model, threads=1)
+    for feed in feeds_of(name):
+        assert furthest(session.run(None, feed), reference(feed)) < 1e-5
+
+
+# Rows that are put back one expert after another are masked rows. Rows that are gathered for all experts at once are as
+# many as were chosen: there is nothing to skip.
+OTHERS = {"table_rows": ("= ac.masked_rows", EXPERTS), "expert_choice": ("= ac.moe_dispatch", 0)}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_becomes_a_dispatch(name, tools, tmp_path):
+    onnx.save(model_of(name), tmp_path / "model.onnx")
+    tools.succeed("ac-compile", tmp_path / "model.onnx", "--stop-after=raise", "-o", tmp_path / "raised.mlir")
+    operation, count = OTHERS.get(name, ("= ac.moe_dispatch", 1))
+    assert (tmp_path / "raised.mlir").read_text().count(operation) == count
