@@ -20,6 +20,7 @@
 #include "Kernels/LoopGuards.h"
 #include "Kernels/Passes.h"
 #include "Kernels/TransposeLoops.h"
+#include "Kernels/WindowVectors.h"
 #include "Support/TargetInfo.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
@@ -41,7 +42,8 @@ constexpr int64_t kShortReduction = 32;
 
 class LoopEmitter {
 public:
-  LoopEmitter(linalg::LinalgOp op, const TargetInfo &target) : op(op), b(op.getLoc(), op), hasMasks(target.hasMasks) {}
+  LoopEmitter(linalg::LinalgOp op, const TargetInfo &target)
+      : op(op), b(op.getLoc(), op), target(target), hasMasks(target.hasMasks) {}
   void emit();
 
 private:
@@ -62,6 +64,7 @@ private:
 
   linalg::LinalgOp op;
   ImplicitLocOpBuilder b;
+  const TargetInfo &target;
   bool hasMasks;
   SmallVector<Value> sizes; // by loop dimension
   SmallVector<int64_t> staticSizes;
@@ -223,6 +226,11 @@ SmallVector<Value> LoopEmitter::emitBody(ValueRange accumulators) {
 }
 
 void LoopEmitter::emitInMemory() {
+  if (reductions.empty() && parallelTail.size() == 1 && !mayBeEmpty) {
+    WindowVectors vectors(op, parallelTail.front(), target);
+    if (vectors.isWorthwhile())
+      return vectors.emitRow(b, position, sizes[parallelTail.front()]);
+  }
   SmallVector<unsigned> dims(reductions);
   dims.append(parallelTail);
   emitSerial(dims, [&] {
