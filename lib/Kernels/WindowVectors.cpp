@@ -222,14 +222,14 @@ Value WindowVectors::placeAt(Value index, Value at) {
     return at;
   SmallVector<OpFoldResult> operands;
   for (Value operand : apply.getMapOperands())
-    operands.push_back(isSame(operand) ? row.lookupOrDefault(operand) : placeAt(operand, at));
+    operands.push_back(isSame(operand) ? row->same.lookupOrDefault(operand) : placeAt(operand, at));
   return getValueOrCreateConstantIndexOp(
       *b, b->getLoc(), affine::makeComposedFoldedAffineApply(*b, b->getLoc(), apply.getAffineMap(), operands));
 }
 
 Value WindowVectors::load(Value buffer, ArrayRef<Value> rowIndices, const Read &read, Value at, const Checks &checks) {
   auto type = vectorOf(cast<MemRefType>(buffer.getType()).getElementType());
-  Value outside = read.outside ? lane.lookup(read.outside)
+  Value outside = read.outside ? row->lane.lookup(read.outside)
                                : arith::ConstantOp::create(*b, cast<TypedAttr>(b->getZeroAttr(type))).getResult();
   // The run from `first` on. Its lane j is read if `places[j]` is one of the row, for lane `laneOf[j]` of the result.
   auto loadFrom = [&](Value first, ArrayRef<int32_t> places, ArrayRef<int32_t> laneOf) -> Value {
@@ -239,9 +239,10 @@ Value WindowVectors::load(Value buffer, ArrayRef<Value> rowIndices, const Read &
     auto require = [&](Value inside) { mask = mask ? arith::AndIOp::create(*b, mask, inside).getResult() : inside; };
     for (Value condition : read.conditions) {
       if (isSame(condition) && checks.rows)
-        require(vector::BroadcastOp::create(*b, vectorOf(b->getI1Type()), row.lookupOrDefault(condition)));
+        require(vector::BroadcastOp::create(*b, vectorOf(b->getI1Type()), row->same.lookupOrDefault(condition)));
       if (!isSame(condition) && checks.columns)
-        require(lanesBelow(first, places, row.lookupOrDefault(condition.getDefiningOp<arith::CmpIOp>().getRhs())));
+        require(
+            lanesBelow(first, places, row->same.lookupOrDefault(condition.getDefiningOp<arith::CmpIOp>().getRhs())));
     }
     if (checks.end)
       require(lanesBelow(at, laneOf, checks.end));
@@ -267,69 +268,87 @@ Value WindowVectors::load(Value buffer, ArrayRef<Value> rowIndices, const Read &
   return vector::ShuffleOp::create(*b, loadFrom(first, even, lower), loadFrom(last, odd, upper), chosen);
 }
 
-void WindowVectors::emitVector(Value at, const Checks &checks) {
-  OpBuilder::InsertionGuard guard(*b);
-  Block *body = op.getBlock();
-  lane = splats;
-  auto placeOf = [&](OpOperand &operand) {
-    SmallVector<OpFoldResult> where(position.begin(), position.end());
-    where[dim] = at;
-    return llvm::map_to_vector(op.getMatchingIndexingMap(&operand).getResults(), [&](AffineExpr expr) -> Value {
-      return getValueOrCreateConstantIndexOp(
-          *b, b->getLoc(),
-          affine::makeComposedFoldedAffineApply(*b, b->getLoc(), AffineMap::get(where.size(), 0, expr), where));
-    });
-  };
+SmallVector<Value> WindowVectors::placesOf(OpOperand &operand, Value at) {
+  SmallVector<OpFoldResult> where(row->position.begin(), row->position.end());
+  where[dim] = at;
+  return llvm::map_to_vector(op.getMatchingIndexingMap(&operand).getResults(), [&](AffineExpr expr) -> Value {
+    return getValueOrCreateConstantIndexOp(
+        *b, b->getLoc(),
+        affine::makeComposedFoldedAffineApply(*b, b->getLoc(), AffineMap::get(where.size(), 0, expr), where));
+  });
+}
+
+void WindowVectors::loadInputs(Value at, const Checks &checks) {
+  row->lane = row->splats;
   for (OpOperand *input : op.getDpsInputOperands()) {
-    BlockArgument argument = body->getArgument(input->getOperandNumber());
+    BlockArgument argument = op.getBlock()->getArgument(input->getOperandNumber());
     if (isSame(argument) || argument.use_empty())
       continue;
-    SmallVector<Value> indices = placeOf(*input);
+    SmallVector<Value> indices = placesOf(*input, at);
     auto type = vectorOf(argument.getType());
+    Value value;
     if (checks.end) {
       Value nothing = arith::ConstantOp::create(*b, cast<TypedAttr>(b->getZeroAttr(type)));
-      lane.map(argument, vector::MaskedLoadOp::create(*b, type, input->get(), indices,
-                                                      lanesBelow(at, allLanes(), checks.end), nothing)
-                             .getResult());
+      value = vector::MaskedLoadOp::create(*b, type, input->get(), indices, lanesBelow(at, allLanes(), checks.end),
+                                           nothing);
     } else {
-      lane.map(argument, vector::LoadOp::create(*b, type, input->get(), indices).getResult());
+      value = vector::LoadOp::create(*b, type, input->get(), indices);
+    }
+    row->lane.map(argument, value);
+  }
+}
+
+/// One operation of the body for the vector at hand of the row at hand.
+void WindowVectors::emitOperation(Operation &inner, Value at, const Checks &checks) {
+  Value result = inner.getResult(0);
+  auto readBy = [&](Operation *load) -> Value {
+    auto access = cast<memref::LoadOp>(load);
+    SmallVector<Value> indices;
+    for (Value index : access.getIndices().drop_back())
+      indices.push_back(row->same.lookupOrDefault(index));
+    return this->load(access.getMemRef(), indices, reads.find(load)->second, at, checks);
+  };
+  if (isa<memref::LoadOp>(inner)) {
+    // What may be outside is read by the choice that follows.
+    if (reads.find(&inner)->second.conditions.empty())
+      row->lane.map(result, readBy(&inner));
+    return;
+  }
+  if (auto select = dyn_cast<arith::SelectOp>(inner)) {
+    auto read = reads.find(select.getTrueValue().getDefiningOp());
+    if (read != reads.end() && !read->second.conditions.empty())
+      return row->lane.map(result, readBy(read->first));
+  }
+  if (emitFusedSum(*b, inner, row->lane))
+    return;
+  Operation *clone = b->clone(inner, row->lane);
+  clone->getResult(0).setType(vectorOf(result.getType()));
+}
+
+/// Rows take turns at each operation: what one has read, the next one finds in a register.
+void WindowVectors::emitVector(MutableArrayRef<Row> rows, Value at, const Checks &checks) {
+  OpBuilder::InsertionGuard guard(*b);
+  for (Row &each : rows) {
+    row = &each;
+    loadInputs(at, checks);
+  }
+  for (Operation &inner : op.getBlock()->without_terminator()) {
+    if (lookup(inner.getResult(0)).kind != Along::Data)
+      continue;
+    for (Row &each : rows) {
+      row = &each;
+      emitOperation(inner, at, checks);
     }
   }
-  for (Operation &inner : body->without_terminator()) {
-    Value result = inner.getResult(0);
-    if (lookup(result).kind != Along::Data)
-      continue;
-    auto readBy = [&](Operation *load) -> Value {
-      auto access = cast<memref::LoadOp>(load);
-      SmallVector<Value> indices;
-      for (Value index : access.getIndices().drop_back())
-        indices.push_back(row.lookupOrDefault(index));
-      return this->load(access.getMemRef(), indices, reads.find(load)->second, at, checks);
-    };
-    if (isa<memref::LoadOp>(inner)) {
-      // What may be outside is read by the choice that follows.
-      if (reads.find(&inner)->second.conditions.empty())
-        lane.map(result, readBy(&inner));
-      continue;
-    }
-    if (auto select = dyn_cast<arith::SelectOp>(inner)) {
-      auto read = reads.find(select.getTrueValue().getDefiningOp());
-      if (read != reads.end() && !read->second.conditions.empty()) {
-        lane.map(result, readBy(read->first));
-        continue;
-      }
-    }
-    if (emitFusedSum(*b, inner, lane))
-      continue;
-    Operation *clone = b->clone(inner, lane);
-    clone->getResult(0).setType(vectorOf(result.getType()));
+  for (Row &each : rows) {
+    row = &each;
+    OpOperand &init = op.getDpsInitsMutable()[0];
+    Value value = row->lane.lookup(op.getBlock()->getTerminator()->getOperand(0));
+    if (checks.end)
+      vector::MaskedStoreOp::create(*b, init.get(), placesOf(init, at), lanesBelow(at, allLanes(), checks.end), value);
+    else
+      vector::StoreOp::create(*b, value, init.get(), placesOf(init, at));
   }
-  OpOperand &init = op.getDpsInitsMutable()[0];
-  Value value = lane.lookup(body->getTerminator()->getOperand(0));
-  if (checks.end)
-    vector::MaskedStoreOp::create(*b, init.get(), placeOf(init), lanesBelow(at, allLanes(), checks.end), value);
-  else
-    vector::StoreOp::create(*b, value, init.get(), placeOf(init));
 }
 
 /// The vectors from the first of these places up to the second hold nothing that is outside.
@@ -341,7 +360,7 @@ std::pair<Value, Value> WindowVectors::interval(Value size) {
     Along part = lookup(condition);
     int64_t step = lookup(part.index).step;
     Value first = placeAt(part.index, index(0));
-    Value limit = row.lookupOrDefault(condition.getDefiningOp<arith::CmpIOp>().getRhs());
+    Value limit = row->same.lookupOrDefault(condition.getDefiningOp<arith::CmpIOp>().getRhs());
     auto roundedUp = [&](Value distance) -> Value {
       if (step == 1)
         return distance;
@@ -353,95 +372,132 @@ std::pair<Value, Value> WindowVectors::interval(Value size) {
   return {low, high};
 }
 
+void WindowVectors::loopTo(Value limit, llvm::function_ref<void(Value)> body) {
+  auto loop =
+      scf::ForOp::create(*b, arith::ConstantIndexOp::create(*b, 0), limit, arith::ConstantIndexOp::create(*b, lanes));
+  OpBuilder::InsertionGuard guard(*b);
+  b->setInsertionPoint(loop.getBody()->getTerminator());
+  body(loop.getInductionVar());
+}
+
+/// Rows of which nothing above or below is outside.
+void WindowVectors::emitInside(MutableArrayRef<Row> rows, Value size) {
+  std::optional<int64_t> columns = getConstantIntValue(size);
+  Value step = arith::ConstantIndexOp::create(*b, lanes);
+  bool isWhole = columns && *columns % lanes == 0;
+  Value full = isWhole ? size : b->createOrFold<arith::SubIOp>(size, b->createOrFold<arith::RemUIOp>(size, step));
+  // Rows of a vector or two have hardly one in which nothing is outside.
+  bool isWide = hasGuards && (!columns || *columns > 2 * lanes);
+  row = &rows.front();
+  std::pair<Value, Value> inside = isWide ? interval(size) : std::pair<Value, Value>();
+  loopTo(full, [&](Value at) {
+    if (!isWide)
+      return emitVector(rows, at, {hasGuards, false, {}});
+    Value begins = arith::CmpIOp::create(*b, arith::CmpIPredicate::sge, at, inside.first);
+    Value ends =
+        arith::CmpIOp::create(*b, arith::CmpIPredicate::sle, arith::AddIOp::create(*b, at, step), inside.second);
+    auto choice = scf::IfOp::create(*b, arith::AndIOp::create(*b, begins, ends), /*withElseRegion=*/true);
+    for (bool checked : {false, true}) {
+      b->setInsertionPointToStart(checked ? choice.elseBlock() : choice.thenBlock());
+      emitVector(rows, at, {checked, false, {}});
+    }
+  });
+  if (isWhole)
+    return;
+  auto isLeft = scf::IfOp::create(*b, arith::CmpIOp::create(*b, arith::CmpIPredicate::ult, full, size));
+  OpBuilder::InsertionGuard guard(*b);
+  b->setInsertionPointToStart(isLeft.thenBlock());
+  emitVector(rows, full, {hasGuards, false, size});
+}
+
+/// Whether the conditions that are the same for a row hold; null if there are none.
+Value WindowVectors::holdsFor(const Row &each) {
+  Value all;
+  for (Value condition : rowConditions) {
+    Value holds = each.same.lookupOrDefault(condition);
+    all = all ? b->createOrFold<arith::AndIOp>(all, holds) : holds;
+  }
+  return all;
+}
+
+void WindowVectors::emitAnywhere(Row &each, Value size) {
+  std::optional<int64_t> columns = getConstantIntValue(size);
+  Value end = columns && *columns % lanes == 0 ? Value() : size;
+  loopTo(size, [&](Value at) { emitVector(each, at, {hasGuards, !rowConditions.empty(), end}); });
+}
+
 void WindowVectors::emitRow(ImplicitLocOpBuilder &builder, ArrayRef<Value> places, Value size) {
   b = &builder;
   OpBuilder::InsertionGuard guard(*b);
-  position.assign(places.begin(), places.end());
-  auto index = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(*b, value); };
-  position[dim] = index(0);
-  prepareRow();
-  std::optional<int64_t> columns = getConstantIntValue(size);
-  bool isWhole = columns && *columns % lanes == 0;
-  Value step = index(lanes), end = isWhole ? Value() : size;
-  auto loopTo = [&](Value limit, llvm::function_ref<void(Value)> body) {
-    auto loop = scf::ForOp::create(*b, index(0), limit, step);
-    OpBuilder::InsertionGuard guard(*b);
-    b->setInsertionPoint(loop.getBody()->getTerminator());
-    body(loop.getInductionVar());
-  };
-  auto emitInside = [&] {
-    Value full = isWhole ? size : b->createOrFold<arith::SubIOp>(size, b->createOrFold<arith::RemUIOp>(size, step));
-    // Rows of a vector or two have hardly one in which nothing is outside.
-    bool isWide = hasGuards && (!columns || *columns > 2 * lanes);
-    std::pair<Value, Value> inside = isWide ? interval(size) : std::pair<Value, Value>();
-    loopTo(full, [&](Value at) {
-      if (!isWide)
-        return emitVector(at, {hasGuards, false, {}});
-      Value begins = arith::CmpIOp::create(*b, arith::CmpIPredicate::sge, at, inside.first);
-      Value ends =
-          arith::CmpIOp::create(*b, arith::CmpIPredicate::sle, arith::AddIOp::create(*b, at, step), inside.second);
-      auto choice = scf::IfOp::create(*b, arith::AndIOp::create(*b, begins, ends), /*withElseRegion=*/true);
-      for (bool checked : {false, true}) {
-        b->setInsertionPointToStart(checked ? choice.elseBlock() : choice.thenBlock());
-        emitVector(at, {checked, false, {}});
-      }
-    });
-    if (isWhole)
-      return;
-    auto isLeft = scf::IfOp::create(*b, arith::CmpIOp::create(*b, arith::CmpIPredicate::ult, full, size));
-    OpBuilder::InsertionGuard guard(*b);
-    b->setInsertionPointToStart(isLeft.thenBlock());
-    emitVector(full, {hasGuards, false, end});
-  };
-  if (rowConditions.empty())
-    return emitInside();
-  Value all;
-  for (Value condition : rowConditions) {
-    Value holds = row.lookupOrDefault(condition);
-    all = all ? b->createOrFold<arith::AndIOp>(all, holds) : holds;
-  }
+  Row only = prepareRow(places);
+  Value holds = holdsFor(only);
+  if (!holds)
+    return emitInside(only, size);
   // Most rows have no padding above or below.
-  auto choice = scf::IfOp::create(*b, all, /*withElseRegion=*/true);
+  auto choice = scf::IfOp::create(*b, holds, /*withElseRegion=*/true);
   b->setInsertionPointToStart(choice.thenBlock());
-  emitInside();
+  emitInside(only, size);
   b->setInsertionPointToStart(choice.elseBlock());
-  loopTo(size, [&](Value at) { emitVector(at, {hasGuards, true, end}); });
+  emitAnywhere(only, size);
+}
+
+void WindowVectors::emitPair(ImplicitLocOpBuilder &builder, ArrayRef<Value> places, unsigned rowDim, Value numRows,
+                             Value size) {
+  b = &builder;
+  OpBuilder::InsertionGuard guard(*b);
+  Value one = arith::ConstantIndexOp::create(*b, 1), next = arith::AddIOp::create(*b, places[rowDim], one);
+  Value hasNext = arith::CmpIOp::create(*b, arith::CmpIPredicate::ult, next, numRows);
+  // Without a next row, the first one stands for it.
+  SmallVector<Value> nextPlaces(places);
+  nextPlaces[rowDim] = arith::SelectOp::create(*b, hasNext, next, places[rowDim]);
+  SmallVector<Row, 2> rows;
+  rows.push_back(prepareRow(places));
+  rows.push_back(prepareRow(nextPlaces));
+  Value both = hasNext;
+  for (Row &each : rows)
+    if (Value holds = holdsFor(each))
+      both = b->createOrFold<arith::AndIOp>(both, holds);
+  auto choice = scf::IfOp::create(*b, both, /*withElseRegion=*/true);
+  b->setInsertionPointToStart(choice.thenBlock());
+  emitInside(rows, size);
+  b->setInsertionPointToStart(choice.elseBlock());
+  Value end = arith::SelectOp::create(*b, hasNext, arith::AddIOp::create(*b, next, one), next);
+  auto loop = scf::ForOp::create(*b, places[rowDim], end, one);
+  b->setInsertionPoint(loop.getBody()->getTerminator());
+  nextPlaces[rowDim] = loop.getInductionVar();
+  Row each = prepareRow(nextPlaces);
+  emitAnywhere(each, size);
 }
 
 /// What is the same for the row, and vectors of it where they are needed.
-void WindowVectors::prepareRow() {
-  row.clear();
-  splats.clear();
+WindowVectors::Row WindowVectors::prepareRow(ArrayRef<Value> places) {
+  Row each;
+  each.position.assign(places.begin(), places.end());
+  each.position[dim] = arith::ConstantIndexOp::create(*b, 0);
+  row = &each;
   Block *body = op.getBlock();
   for (OpOperand *input : op.getDpsInputOperands()) {
     BlockArgument argument = body->getArgument(input->getOperandNumber());
     if (!isSame(argument) || argument.use_empty())
       continue;
     Value value = input->get();
-    if (isa<MemRefType>(value.getType())) {
-      SmallVector<OpFoldResult> where(position.begin(), position.end());
-      SmallVector<Value> indices;
-      for (AffineExpr expr : op.getMatchingIndexingMap(input).getResults())
-        indices.push_back(getValueOrCreateConstantIndexOp(
-            *b, b->getLoc(),
-            affine::makeComposedFoldedAffineApply(*b, b->getLoc(), AffineMap::get(where.size(), 0, expr), where)));
-      value = memref::LoadOp::create(*b, value, indices);
-    }
-    row.map(argument, value);
+    if (isa<MemRefType>(value.getType()))
+      value = memref::LoadOp::create(*b, value, placesOf(*input, each.position[dim]));
+    each.same.map(argument, value);
   }
   for (Operation &inner : body->without_terminator()) {
     if (!isSame(inner.getResult(0)))
       continue;
     if (auto where = dyn_cast<linalg::IndexOp>(inner))
-      row.map(where.getResult(), position[where.getDim()]);
+      each.same.map(where.getResult(), each.position[where.getDim()]);
     else
-      b->clone(inner, row);
+      b->clone(inner, each.same);
   }
   auto addSplat = [&](Value value) {
-    if (!isSame(value) || value.getType().isIndex() || splats.contains(value))
+    if (!isSame(value) || value.getType().isIndex() || each.splats.contains(value))
       return;
-    splats.map(value,
-               vector::BroadcastOp::create(*b, vectorOf(value.getType()), row.lookupOrDefault(value)).getResult());
+    Value scalar = each.same.lookupOrDefault(value);
+    each.splats.map(value, vector::BroadcastOp::create(*b, vectorOf(value.getType()), scalar).getResult());
   };
   for (auto &[load, read] : reads)
     if (read.outside)
@@ -452,4 +508,5 @@ void WindowVectors::prepareRow() {
       for (Value operand : inner.getOperands())
         addSplat(operand);
   addSplat(body->getTerminator()->getOperand(0));
+  return each;
 }

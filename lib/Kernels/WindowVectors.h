@@ -23,6 +23,9 @@
 namespace mlir::ac {
 
 class WindowVectors {
+  /// Reads of a body from which on loads take longer than sums.
+  static constexpr size_t kFewestReads = 16;
+
 public:
   /// Looks at an operation on buffers without reductions. `dim` is its innermost loop.
   WindowVectors(linalg::LinalgOp op, unsigned dim, const TargetInfo &target);
@@ -30,9 +33,15 @@ public:
   /// Whether `emitRow` knows all of the body, and does better than a loop over elements.
   bool isWorthwhile() const { return isKnown && (hasGuards || hasStrides); }
 
+  /// Whether rows are faster two at a time: neighbours read much of the same, and bodies with many reads have more
+  /// factors than there are registers.
+  bool sharesRows() const { return reads.size() >= kFewestReads; }
+
   /// Emits the loop from 0 to `size`, whose positions in the other loops are given. Rows are not empty, and have less
   /// than 2^31 elements.
   void emitRow(ImplicitLocOpBuilder &b, ArrayRef<Value> position, Value size);
+  /// The same for this position in loop `rowDim` and the next one, if that is one of the `numRows` too.
+  void emitPair(ImplicitLocOpBuilder &b, ArrayRef<Value> position, unsigned rowDim, Value numRows, Value size);
 
 private:
   /// What a value of the body is along the innermost loop.
@@ -71,8 +80,20 @@ private:
     bool rows = false;    // conditions that are the same for the row may not hold
     Value end;            // lanes from this one on are not of the row; null: all are
   };
-  void prepareRow();
-  void emitVector(Value at, const Checks &checks);
+  struct Row {
+    SmallVector<Value> position; // by loop dimension
+    IRMapping same, splats;      // what is the same for the row, and vectors of it
+    IRMapping lane;              // what the vector at hand has
+  };
+  Row prepareRow(ArrayRef<Value> position);
+  Value holdsFor(const Row &each);
+  void loopTo(Value limit, llvm::function_ref<void(Value)> body);
+  void emitInside(MutableArrayRef<Row> rows, Value size);
+  void emitAnywhere(Row &each, Value size);
+  void emitVector(MutableArrayRef<Row> rows, Value at, const Checks &checks);
+  void emitOperation(Operation &inner, Value at, const Checks &checks);
+  void loadInputs(Value at, const Checks &checks);
+  SmallVector<Value> placesOf(OpOperand &operand, Value at);
   Value load(Value buffer, ArrayRef<Value> rowIndices, const Read &read, Value at, const Checks &checks);
   /// The lanes for which `first + offset` is less than `size`, unsigned.
   Value lanesBelow(Value first, ArrayRef<int32_t> offsets, Value size);
@@ -91,8 +112,7 @@ private:
   llvm::SmallSetVector<Value, 4> rowConditions, columnConditions;
 
   ImplicitLocOpBuilder *b = nullptr;
-  SmallVector<Value> position;
-  IRMapping row, splats, lane; // what is the same for the row, vectors of it, the vector at hand
+  Row *row = nullptr; // at hand
 };
 
 } // namespace mlir::ac
