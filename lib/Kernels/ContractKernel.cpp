@@ -13,6 +13,23 @@ namespace mlir::ac {
 /// Steps of a full tile that are emitted one after another.
 static constexpr int64_t kUnrolledSteps = 4;
 
+/// Lets denormal numbers be zero from here on, as `ac-flush-denormals` does to weights; returns where the former state
+/// is kept, or null where denormals cost nothing. They do not change a sum unless all else in it is as small.
+static Value flushDenormals(ImplicitLocOpBuilder &b, const TargetInfo &target) {
+  if (!StringRef(target.triple).starts_with("x86_64"))
+    return {};
+  constexpr int32_t kFlushToZero = 1 << 15, kDenormalsAreZero = 1 << 6;
+  auto pointer = LLVM::LLVMPointerType::get(b.getContext());
+  auto constant = [&](int32_t value) -> Value { return arith::ConstantOp::create(b, b.getI32IntegerAttr(value)); };
+  Value former = LLVM::AllocaOp::create(b, pointer, b.getI32Type(), constant(1)),
+        flushing = LLVM::AllocaOp::create(b, pointer, b.getI32Type(), constant(1));
+  LLVM::CallIntrinsicOp::create(b, b.getStringAttr("llvm.x86.sse.stmxcsr"), ValueRange{former});
+  Value state = LLVM::LoadOp::create(b, b.getI32Type(), former);
+  LLVM::StoreOp::create(b, arith::OrIOp::create(b, state, constant(kFlushToZero | kDenormalsAreZero)), flushing);
+  LLVM::CallIntrinsicOp::create(b, b.getStringAttr("llvm.x86.sse.ldmxcsr"), ValueRange{flushing});
+  return former;
+}
+
 /// The function over a range of tasks. From here on, the members name its arguments.
 void ContractEmitter::emitKernel(func::FuncOp kernel) {
   auto arguments = kernel.getArguments();
@@ -44,7 +61,11 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   Value groups = arith::CeilDivSIOp::create(b, panels, together);
   Value several = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, together, index(1));
   Value rowStep = arith::SelectOp::create(b, several, index(2 * rows), index(chunkRows));
+  // What small integers stand for is exact (ContractPanels.cpp).
+  Value former = op.isQuantized() ? Value() : flushDenormals(b, target);
   auto loop = scf::ForOp::create(b, begin, end, index(1));
+  if (former)
+    LLVM::CallIntrinsicOp::create(b, b.getStringAttr("llvm.x86.sse.ldmxcsr"), ValueRange{former});
   func::ReturnOp::create(b);
   b.setInsertionPoint(loop.getBody()->getTerminator());
   // Chunks run fastest: the panel stays in the cache while the rows pass by.

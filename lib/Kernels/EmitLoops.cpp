@@ -20,6 +20,7 @@
 #include "Kernels/LoopGuards.h"
 #include "Kernels/Passes.h"
 #include "Kernels/TransposeLoops.h"
+#include "Kernels/WindowVectors.h"
 #include "Support/TargetInfo.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
@@ -41,7 +42,8 @@ constexpr int64_t kShortReduction = 32;
 
 class LoopEmitter {
 public:
-  LoopEmitter(linalg::LinalgOp op, const TargetInfo &target) : op(op), b(op.getLoc(), op), hasMasks(target.hasMasks) {}
+  LoopEmitter(linalg::LinalgOp op, const TargetInfo &target)
+      : op(op), b(op.getLoc(), op), target(target), hasMasks(target.hasMasks) {}
   void emit();
 
 private:
@@ -49,6 +51,10 @@ private:
   void findOrder();
   /// A lone parallel dimension that is the contiguous one: its loop goes inside the reductions.
   bool sharesColumns() { return shared.size() == 1 && parallelTail.empty() && !inRegisters && !reductions.empty(); }
+  /// Turns of the loop over a shared dimension.
+  Value tasksOf(unsigned dim) {
+    return inPairs && dim == shared.back() ? b.createOrFold<arith::CeilDivUIOp>(sizes[dim], index(2)) : sizes[dim];
+  }
   void emitRange(Value begin, Value end);
   void emitSerial(ArrayRef<unsigned> dims, llvm::function_ref<void()> body);
   void emitInnermost(unsigned dim, llvm::function_ref<void()> body);
@@ -62,6 +68,7 @@ private:
 
   linalg::LinalgOp op;
   ImplicitLocOpBuilder b;
+  const TargetInfo &target;
   bool hasMasks;
   SmallVector<Value> sizes; // by loop dimension
   SmallVector<int64_t> staticSizes;
@@ -70,6 +77,8 @@ private:
   SmallVector<unsigned> parallelTail; // the last parallel dimension, unless it is shared
   SmallVector<unsigned> reductions;
   bool inRegisters = false;
+  std::optional<WindowVectors> windows;      // if that is what rows of the last parallel dimension are made of
+  bool inPairs = false;                      // of rows of the last shared dimension
   const LoopGuards *guards = nullptr;        // of the innermost loop
   bool innerHold = false, outerHold = false; // where the body is emitted for positions at which they hold
   bool mayBeEmpty = false;                   // a loop may be entered whose inner loops have no iteration
@@ -223,6 +232,11 @@ SmallVector<Value> LoopEmitter::emitBody(ValueRange accumulators) {
 }
 
 void LoopEmitter::emitInMemory() {
+  if (windows && !mayBeEmpty) {
+    if (inPairs)
+      return windows->emitPair(b, position, shared.back(), sizes[shared.back()], sizes[parallelTail.front()]);
+    return windows->emitRow(b, position, sizes[parallelTail.front()]);
+  }
   SmallVector<unsigned> dims(reductions);
   dims.append(parallelTail);
   emitSerial(dims, [&] {
@@ -292,10 +306,12 @@ void LoopEmitter::emitRange(Value begin, Value end) {
   }
   SmallVector<Value> sharedSizes;
   for (unsigned dim : shared)
-    sharedSizes.push_back(sizes[dim]);
+    sharedSizes.push_back(tasksOf(dim));
   emitFlattenedLoop(b, sharedSizes, begin, end, [&](ValueRange places) {
     for (auto [dim, place] : llvm::zip_equal(shared, places))
       position[dim] = place;
+    if (inPairs)
+      position[shared.back()] = b.createOrFold<arith::MulIOp>(places.back(), index(2));
     inner();
   });
 }
@@ -314,14 +330,21 @@ void LoopEmitter::emit() {
   }
   position.resize(sizes.size());
   findOrder();
+  if (reductions.empty() && parallelTail.size() == 1) {
+    windows.emplace(op, parallelTail.front(), target);
+    if (!windows->isWorthwhile())
+      windows.reset();
+    inPairs = windows && windows->sharesRows() && !shared.empty();
+  }
   bool isStatic = llvm::none_of(staticSizes, ShapedType::isDynamic);
   int64_t total = 1;
   for (int64_t size : staticSizes)
     total = total > kSerialIterations ? total : total * size;
   Value count = index(1), innerWork = index(1);
   for (auto [dim, size] : llvm::enumerate(sizes)) {
-    Value &product = llvm::is_contained(shared, dim) ? count : innerWork;
-    product = b.createOrFold<arith::MulIOp>(product, size);
+    bool isShared = llvm::is_contained(shared, dim);
+    Value &product = isShared ? count : innerWork;
+    product = b.createOrFold<arith::MulIOp>(product, isShared ? tasksOf(dim) : size);
   }
   if (!isStatic) {
     mayBeEmpty = shared.empty();

@@ -29,7 +29,7 @@ namespace {
 /// Bytes of columns to pack at a time: half of a second-level cache of a megabyte.
 constexpr int64_t kBytesAtOnce = 1 << 19;
 /// Rows of the lhs below which a panel is not read often enough to be worth the copy.
-constexpr int64_t kFewestRows = 32;
+constexpr int64_t kFewestRows = 40;
 /// Panels of less depth, and smaller matrices, stay in the first-level cache whatever their layout.
 constexpr int64_t kLeastDepth = 40;
 constexpr int64_t kFewestElements = 1 << 13;

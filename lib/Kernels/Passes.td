@@ -89,6 +89,31 @@ def PackColumns : Pass<"ac-pack-columns", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def TileWindows : Pass<"ac-tile-windows", "::mlir::ModuleOp"> {
+  let summary = "Compute what windows read a few rows at a time";
+  let description = [{
+    An all-parallel `linalg.generic` that reads windows of an image (`tensor.extract` at rows a constant apart), such as a
+    depthwise convolution, and an `ac.contract` of little depth that computes the image for it alone become a loop over rows:
+    what some of them read is computed, rows that windows share once more, and is used while it is in the second-level
+    cache. Leaves images alone that are known to fit there.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def TileLines : Pass<"ac-tile-lines", "::mlir::ModuleOp"> {
+  let summary = "Lay the lines of convolutions out a few rows at a time";
+  let description = [{
+    An `ac.contract` with `rhs_starts` whose lines a `linalg.generic` makes for it alone, all of them from elsewhere in an image,
+    becomes a loop over rows of positions: the lines of some of them are made and multiplied, with the epilogue, while they
+    are in the second-level cache. Leaves lines alone that are known to fit there.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def FuseRows : Pass<"ac-fuse-rows", "::mlir::func::FuncOp"> {
   let summary = "Run chains of reductions and elementwise operations row by row";
   let description = [{

@@ -79,7 +79,9 @@ void mlir::ac::buildKernelsPipeline(OpPassManager &pm) {
   pm.addPass(createFuseRowMoves());
   pm.addPass(createFlushDenormals());
   pm.addPass(createPrepackWeights());
+  pm.addPass(createTileWindows());
   pm.addPass(createPackColumns());
+  pm.addPass(createTileLines());
   pm.addPass(createSelectKernels());
   addCleanup(pm);
 }

@@ -13,7 +13,9 @@
 // CHECK-NEXT:  ac-fuse-row-moves,
 // CHECK-NEXT:  ac-flush-denormals,
 // CHECK-NEXT:  ac-prepack-weights,
+// CHECK-NEXT:  ac-tile-windows,
 // CHECK-NEXT:  ac-pack-columns,
+// CHECK-NEXT:  ac-tile-lines,
 // CHECK-NEXT:  ac-select-kernels,
 // CHECK-NEXT:  canonicalize{  max-iterations=10 max-num-rewrites=-1 region-simplify=normal test-convergence=false top-down=true},
 // CHECK-NEXT:  cse

@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"
 #include "Lower/Ops/Window.h"
+#include "Support/TargetInfo.h"
 #include "dialects/AC/IR/ACDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -41,8 +42,8 @@ static SmallVector<AffineExpr> dimExprs(Emitter &emit, unsigned first, unsigned 
   return exprs;
 }
 
-/// Taps of a channel from which on the image is padded before they are read.
-constexpr int64_t kFewestTapsOfLines = 16;
+/// Taps from which on a channel has several sums, and its image is laid out in lines before they are read, if need be.
+constexpr int64_t kManyTaps = 16;
 
 static Value add(OpBuilder &b, Location loc, Value x, Value y) {
   if (isa<FloatType>(x.getType()))
@@ -110,9 +111,12 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
     maps.push_back(AffineMap::get(loops, 0, weight, context));
   }
   SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
-  // With many taps, rows in the padding and the ends of others take longer than a copy in which there are none.
+  // With many taps, rows in the padding and the ends of others take longer than a copy in which there are none, unless
+  // masks do it; and so does reading elements that stand apart.
   Value lines;
-  if (window.rank() <= 2 && window.numTaps() >= kFewestTapsOfLines && (window.isPadded() || window.strides.back() > 1))
+  bool hasMasks = TargetInfo::of(emit.getBlock()->getParentOp()->getParentOfType<ModuleOp>()).hasMasks;
+  if (window.rank() <= 2 && window.numTaps() >= kManyTaps &&
+      (window.strides.back() > 1 || (window.isPadded() && !(hasMasks && element.isF32()))))
     lines = layOutLines(emit, conv.x, window);
   auto readTap = [&](OpBuilder &b, Location loc, ValueRange image, ValueRange position, int64_t tap) -> Value {
     Dims taps = window.tapAt(emit, tap);
@@ -129,24 +133,24 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
     Value at = move(position.back(), 1, column / stride);
     return tensor::ExtractOp::create(b, loc, lines, ValueRange{image[0], row, image[1], constant(column % stride), at});
   };
-  Value sums = emit.generic(
-      operands, maps, emit.empty(resultDims, element), emit.getMultiDimIdentityMap(loops), iterators,
-      [&](OpBuilder &b, Location loc, ValueRange v) {
-        SmallVector<Value> at;
-        for (unsigned dim = 0; dim < loops; ++dim)
-          at.push_back(linalg::IndexOp::create(b, loc, dim));
-        ValueRange image = ValueRange(at).take_front(2), position = ValueRange(at).drop_front(lead);
-        // Many taps have a sum for each row, so that not every addition waits for the one before.
-        int64_t taps = window.numTaps(), row = taps < kFewestTapsOfLines ? taps : window.kernel.back();
-        Value total;
-        for (int64_t first = 0; first < taps; first += row) {
-          Value sum = zero;
-          for (int64_t tap = first; tap < first + row; ++tap)
-            sum = multiplyAdd(b, loc, readTap(b, loc, image, position, tap), v[tap], sum);
-          total = total ? add(b, loc, total, sum) : sum;
-        }
-        return total;
-      });
+  Value sums = emit.generic(operands, maps, emit.empty(resultDims, element), emit.getMultiDimIdentityMap(loops),
+                            iterators, [&](OpBuilder &b, Location loc, ValueRange v) {
+                              SmallVector<Value> at;
+                              for (unsigned dim = 0; dim < loops; ++dim)
+                                at.push_back(linalg::IndexOp::create(b, loc, dim));
+                              ValueRange image = ValueRange(at).take_front(2),
+                                         position = ValueRange(at).drop_front(lead);
+                              // Many taps have a sum for each row, so that not every addition waits for the one before.
+                              int64_t taps = window.numTaps(), row = taps < kManyTaps ? taps : window.kernel.back();
+                              Value total;
+                              for (int64_t first = 0; first < taps; first += row) {
+                                Value sum = zero;
+                                for (int64_t tap = first; tap < first + row; ++tap)
+                                  sum = multiplyAdd(b, loc, readTap(b, loc, image, position, tap), v[tap], sum);
+                                total = total ? add(b, loc, total, sum) : sum;
+                              }
+                              return total;
+                            });
   return emit.reshape(sums, conv.resultDims(emit));
 }
 

@@ -1,0 +1,266 @@
+//===- TileWindows.cpp - What windows read, a few rows at a time ----------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Early layers of networks for images widen a large image by a product over its pixels, and sum windows of what that
+// gives: several times the image, which would go to memory and come back. So a strip of it is computed at a time, and
+// its windows are read before the next one takes its place. The rows in which windows of two strips overlap are
+// computed twice. That is cheaper than memory as long as the product is of little depth and strips are a few windows
+// high.
+//
+// This happens in front of `ac-pack-columns`, which then packs the columns of a strip.
+//
+//===----------------------------------------------------------------------===//
+#include "Kernels/Strips.h"
+
+namespace mlir::ac {
+#define GEN_PASS_DEF_TILEWINDOWS
+#include "Kernels/Passes.h.inc"
+
+namespace {
+
+/// Bytes of the image to compute at a time, and above which it is worth it.
+constexpr int64_t kBytesAtOnce = 3 << 18, kFewestBytes = 2 << 20;
+/// Depth of the product up to which a quarter of it more is cheaper than memory.
+constexpr int64_t kMostDepth = 128;
+/// The row and the column of an image [batch, channel, row, column], of the windows too.
+constexpr int64_t kRow = 2, kColumn = 3;
+
+class WindowTiler {
+public:
+  WindowTiler(linalg::GenericOp windows) : windows(windows), b(windows.getLoc(), windows) {}
+
+  /// Whether it reads windows of an image that a product computes for it alone.
+  bool findImage();
+  void rewrite();
+
+private:
+  bool readRow(Value row);
+  bool isWorthwhile();
+  OpFoldResult dim(Value tensor, int64_t axis) { return tensor::getMixedSize(b, b.getLoc(), tensor, axis); }
+  OpFoldResult apply(AffineExpr expr, ArrayRef<OpFoldResult> operands) {
+    return affine::makeComposedFoldedAffineApply(b, b.getLoc(), AffineMap::get(operands.size(), 0, expr), operands);
+  }
+  Value asValue(OpFoldResult value) { return getValueOrCreateConstantIndexOp(b, b.getLoc(), value); }
+  Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
+  Value rowsAtOnce();
+  Value computeRows(Value first, Value count);
+
+  linalg::GenericOp windows;
+  ImplicitLocOpBuilder b;
+  ContractOp product;
+  tensor::ExpandShapeOp image;
+  SmallVector<tensor::ExtractOp> reads;
+  // Windows of row `i` touch rows from `i * stride + first` to `i * stride + last` of the image.
+  int64_t stride = 0, first = 0, last = 0;
+};
+
+/// Where an element is read, without the choice that keeps it inside.
+static Value unclamped(Value row) {
+  auto choice = row.getDefiningOp<arith::SelectOp>();
+  return choice ? choice.getTrueValue() : row;
+}
+
+/// Whether `condition` must hold for `all` to.
+static bool isPartOf(Value condition, Value all) {
+  if (condition == all)
+    return true;
+  auto both = all.getDefiningOp<arith::AndIOp>();
+  return both && (isPartOf(condition, both.getLhs()) || isPartOf(condition, both.getRhs()));
+}
+
+/// Whether an element whose row was chosen to be inside is only used where it was there already.
+static bool isUsedInside(tensor::ExtractOp extract) {
+  auto choice = extract.getIndices()[kRow].getDefiningOp<arith::SelectOp>();
+  return !choice || llvm::all_of(extract->getUsers(), [&](Operation *user) {
+    auto select = dyn_cast<arith::SelectOp>(user);
+    return select && select.getTrueValue() == extract.getResult() && select.getFalseValue() != extract.getResult() &&
+           isPartOf(choice.getCondition(), select.getCondition());
+  });
+}
+
+/// Takes down what row of the image is read for a row of windows; false if that is not a constant way off.
+bool WindowTiler::readRow(Value row) {
+  AffineMap map = AffineMap::getMultiDimIdentityMap(1, b.getContext());
+  Value position = unclamped(row);
+  if (auto apply = position.getDefiningOp<affine::AffineApplyOp>()) {
+    if (apply.getMapOperands().size() != 1)
+      return false;
+    map = apply.getAffineMap();
+    position = apply.getMapOperands()[0];
+    if (map.getNumSymbols())
+      map = map.replaceDimsAndSymbols({}, {b.getAffineDimExpr(0)}, 1, 0);
+  }
+  auto loop = position.getDefiningOp<linalg::IndexOp>();
+  if (!loop || loop.getDim() != kRow)
+    return false;
+  AffineExpr at = b.getAffineDimExpr(0), expr = map.getResult(0);
+  auto zero = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(expr.replace(at, b.getAffineConstantExpr(0)), 1, 0)),
+       one = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(expr.replace(at, b.getAffineConstantExpr(1)), 1, 0));
+  if (!zero || !one ||
+      simplifyAffineExpr(expr - (at * (one.getValue() - zero.getValue()) + zero.getValue()), 1, 0) !=
+          b.getAffineConstantExpr(0))
+    return false;
+  int64_t step = one.getValue() - zero.getValue(), offset = zero.getValue();
+  bool isFirst = reads.empty();
+  if (step < 1 || (!isFirst && step != stride))
+    return false;
+  stride = step;
+  first = isFirst ? offset : std::min(first, offset);
+  last = isFirst ? offset : std::max(last, offset);
+  return true;
+}
+
+bool WindowTiler::findImage() {
+  if (windows->getNumResults() != 1 || windows.getNumLoops() != 4 ||
+      windows.getNumParallelLoops() != windows.getNumLoops() ||
+      windows.payloadUsesValueFromOperand(&windows.getDpsInitsMutable()[0]) ||
+      !windows.getMatchingIndexingMap(&windows.getDpsInitsMutable()[0]).isIdentity())
+    return false;
+  for (OpOperand *input : windows.getDpsInputOperands())
+    if (isa<RankedTensorType>(input->get().getType()) && !canCut(windows.getMatchingIndexingMap(input), kRow))
+      return false;
+  Value read;
+  for (auto extract : windows.getBody()->getOps<tensor::ExtractOp>()) {
+    auto source = extract.getTensor().getDefiningOp<tensor::ExpandShapeOp>();
+    if (!source || !source.getSrc().getDefiningOp<ContractOp>())
+      continue;
+    if ((read && read != extract.getTensor()) || source.getResultType().getRank() != 4 ||
+        !readRow(extract.getIndices()[kRow]) || !isUsedInside(extract))
+      return false;
+    read = extract.getTensor();
+    reads.push_back(extract);
+  }
+  if (!read)
+    return false;
+  image = read.getDefiningOp<tensor::ExpandShapeOp>();
+  product = image.getSrc().getDefiningOp<ContractOp>();
+  return llvm::all_of(image->getUsers(),
+                      [&](Operation *user) { return llvm::is_contained(reads, dyn_cast<tensor::ExtractOp>(user)); }) &&
+         isWorthwhile();
+}
+
+bool WindowTiler::isWorthwhile() {
+  if (!product->hasOneUse() || product->getBlock() != windows->getBlock() || product->getNumResults() != 1 ||
+      product.readsInit() || product.getLhsRows() || product.getOutOrder() || product.getRhsOrder() ||
+      product.getRhsStarts() || product.getPacked() || product.isQuantized() ||
+      image.getReassociationIndices().back().size() != 2)
+    return false;
+  for (AffineMap map : product.getExtraMaps().getAsValueRange<AffineMapAttr>())
+    if (!canCut(map, 2))
+      return false;
+  int64_t depth = cast<RankedTensorType>(product.getRhs().getType()).getDimSize(1);
+  if (ShapedType::isDynamic(depth) || depth > kMostDepth)
+    return false;
+  auto type = image.getResultType();
+  return !type.hasStaticShape() || type.getNumElements() * type.getElementTypeBitWidth() / 8 > kFewestBytes;
+}
+
+/// Rows of windows that are computed together.
+Value WindowTiler::rowsAtOnce() {
+  Value bytes = index(image.getResultType().getElementTypeBitWidth() / 8);
+  for (int64_t axis : {0, 1, 3})
+    bytes = b.createOrFold<arith::MulIOp>(bytes, asValue(image.getMixedOutputShape()[axis]));
+  Value rows = b.createOrFold<arith::DivUIOp>(index(kBytesAtOnce), b.createOrFold<arith::MaxUIOp>(bytes, index(1)));
+  // Not more than a quarter is computed twice.
+  int64_t shared = std::max<int64_t>(last - first + 1 - stride, 0);
+  rows = b.createOrFold<arith::MaxUIOp>(rows, index(std::max(5 * shared, shared + stride)));
+  rows = b.createOrFold<arith::SubIOp>(rows, index(shared));
+  return b.createOrFold<arith::DivUIOp>(rows, index(stride));
+}
+
+/// Rows [first, first + count) of the image.
+Value WindowTiler::computeRows(Value from, Value count) {
+  OpFoldResult width = image.getMixedOutputShape()[kColumn];
+  OpFoldResult begin = OpFoldResult(b.createOrFold<arith::MulIOp>(from, asValue(width))),
+               columns = OpFoldResult(b.createOrFold<arith::MulIOp>(count, asValue(width)));
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, b.getLoc(), product.getInit());
+  sizes[2] = columns;
+  IRMapping mapping;
+  Value init = tensor::EmptyOp::create(b, sizes, image.getResultType().getElementType());
+  mapping.map(product.getRhs(), sliceAlong(b, product.getRhs(), 2, begin, columns));
+  mapping.map(product.getInit(), init);
+  SmallVector<Value> extras;
+  for (auto [extra, map] :
+       llvm::zip_equal(product.getExtras(), product.getExtraMaps().getAsValueRange<AffineMapAttr>()))
+    extras.push_back(cutAlong(b, extra, map, 2, begin, columns));
+  auto part = cast<ContractOp>(b.clone(*product, mapping));
+  part.getExtrasMutable().assign(extras);
+  part->getResult(0).setType(init.getType());
+  SmallVector<OpFoldResult> shape = image.getMixedOutputShape();
+  shape[kRow] = OpFoldResult(count);
+  auto type = image.getResultType();
+  SmallVector<int64_t> dims(type.getShape());
+  dims[kRow] = ShapedType::kDynamic;
+  return tensor::ExpandShapeOp::create(b, type.clone(dims), part->getResult(0), image.getReassociationIndices(), shape);
+}
+
+void WindowTiler::rewrite() {
+  Value whole = windows.getDpsInits()[0];
+  Value numRows = asValue(dim(whole, kRow)), height = asValue(image.getMixedOutputShape()[kRow]);
+  auto loop = scf::ForOp::create(b, index(0), numRows, rowsAtOnce(), whole);
+  b.setInsertionPointToEnd(loop.getBody());
+  Value begin = loop.getInductionVar(), all = loop.getRegionIterArg(0);
+  Value count = b.createOrFold<arith::MinUIOp>(loop.getStep(), b.createOrFold<arith::SubIOp>(numRows, begin));
+  // The rows that they read, as far as there are, but at least one.
+  AffineExpr row = b.getAffineDimExpr(0), rows = b.getAffineDimExpr(1);
+  auto at = [&](AffineExpr expr) { return asValue(apply(expr, {OpFoldResult(begin), OpFoldResult(count)})); };
+  Value lowest = b.createOrFold<arith::SubIOp>(height, index(1));
+  Value from =
+      b.createOrFold<arith::MaxSIOp>(b.createOrFold<arith::MinSIOp>(at(row * stride + first), lowest), index(0));
+  Value to = b.createOrFold<arith::MaxSIOp>(at((row + rows - 1) * stride + (last + 1)),
+                                            b.createOrFold<arith::AddIOp>(from, index(1)));
+  to = b.createOrFold<arith::MinSIOp>(to, height);
+  Value part = computeRows(from, b.createOrFold<arith::SubIOp>(to, from));
+  Value init = sliceAlong(b, all, kRow, begin, count);
+  IRMapping mapping;
+  mapping.map(whole, init);
+  SmallVector<Value> inputs;
+  for (OpOperand *input : windows.getDpsInputOperands())
+    inputs.push_back(isa<RankedTensorType>(input->get().getType())
+                         ? cutAlong(b, input->get(), windows.getMatchingIndexingMap(input), kRow, begin, count)
+                         : input->get());
+  auto strip = cast<linalg::GenericOp>(b.clone(*windows, mapping));
+  strip.getInputsMutable().assign(inputs);
+  strip.getResult(0).setType(cast<RankedTensorType>(init.getType()));
+  moveLoop(b, strip, kRow, begin);
+  for (auto extract : strip.getBody()->getOps<tensor::ExtractOp>()) {
+    if (extract.getTensor() != image.getResult())
+      continue;
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(extract);
+    Value place = extract.getIndices()[kRow];
+    Value moved = arith::SubIOp::create(b, unclamped(place), from);
+    if (auto choice = place.getDefiningOp<arith::SelectOp>())
+      moved = arith::SelectOp::create(b, choice.getCondition(), moved, choice.getFalseValue());
+    extract.getTensorMutable().assign(part);
+    extract.getIndicesMutable()[kRow].assign(moved);
+  }
+  b.setInsertionPointAfter(strip);
+  scf::YieldOp::create(b, insertBack(b, strip.getResult(0), all, init));
+  windows.getResult(0).replaceAllUsesWith(loop.getResult(0));
+  windows.erase();
+  image.erase();
+  product.erase();
+}
+
+struct TileWindows : impl::TileWindowsBase<TileWindows> {
+  void runOnOperation() override {
+    SmallVector<linalg::GenericOp> ops;
+    getOperation().walk([&](linalg::GenericOp op) {
+      if (op.hasPureTensorSemantics())
+        ops.push_back(op);
+    });
+    for (linalg::GenericOp op : ops) {
+      WindowTiler tiler(op);
+      if (tiler.findImage())
+        tiler.rewrite();
+    }
+  }
+};
+
+} // namespace
+} // namespace mlir::ac
