@@ -253,7 +253,7 @@ llvm::Error mlir::ac::chooseGenerators(ModuleOp module, const TargetInfo &target
       return;
     if (depthwise && depthwise.getInstead())
       work.insert({describeWork(depthwise), op});
-    else if (contract && contract.getElementType().isF32() && constantBehind(contract.getRhs()))
+    else if (contract && isAllF32(contract) && constantBehind(contract.getRhs()))
       work.insert({describeWork(contract), op});
   });
   SmallVector<NamedAttribute> choices;

@@ -111,7 +111,7 @@ private:
   using Step = llvm::function_ref<void(Value k, ArrayRef<Value> panelRow, MutableArrayRef<Value> carried)>;
   /// Calls `step` for each row of a quantised panel in order, and returns what the last one carries.
   SmallVector<Value> walkBlocks(const Tile &tile, ValueRange start, Step step);
-  /// A row of a panel of floats.
+  /// A row of a panel, of the sum's type.
   SmallVector<Value> loadRow(const Tile &tile, Value k);
   Value loadPanel(Value buffer, const Tile &tile, Value k, unsigned vector);
   /// Scales, zeros and offsets of one block, in vectors of floats; those that are left out are null.
@@ -129,6 +129,10 @@ private:
   SmallVector<Value> emitLoop(Value begin, Value end, ValueRange start,
                               llvm::function_ref<void(Value, SmallVectorImpl<Value> &)> body);
 
+  /// An element of lhs or rhs, or a vector of them, as the sum's type.
+  Value widen(Value loaded, bool isUnsigned);
+  /// `sum + x * y` of vectors.
+  Value multiplyAdd(Value x, Value y, Value sum);
   Value epilogue(Value sum, const Tile &tile, Value row, unsigned vector);
   Value loadVector(Value buffer, ValueRange indices, VectorType type, unsigned vector, bool masked);
 

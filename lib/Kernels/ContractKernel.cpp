@@ -185,17 +185,19 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
   } else {
     Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
     Value pieces = arith::DivUIOp::create(b, count, index(rows)); // one for each tile
-    int64_t stepBytes = lanes * vectors * element.getIntOrFloatBitWidth() / 8;
+    int64_t stepBytes = lanes * vectors * cast<MemRefType>(rhs.getType()).getElementTypeBitWidth() / 8;
     Value panelBytes = arith::MulIOp::create(b, memref::DimOp::create(b, rhs, 2), index(stepBytes));
     Value lines = arith::CeilDivUIOp::create(b, panelBytes, index(kLineBytes));
     Value piece = arith::CeilDivUIOp::create(b, lines, arith::MaxUIOp::create(b, pieces, index(1)));
     pieceBytes = arith::MulIOp::create(b, piece, index(kLineBytes));
     fullEnd = arith::SubIOp::create(b, rowEnd, arith::RemUIOp::create(b, count, index(rows)));
-    // A panel has `vectors` lines for each of the steps of a tile.
+    // A panel of the sum's type has `vectors` lines for each of the steps of a tile.
+    unsigned linesOfStep = llvm::divideCeil(vectors * cast<MemRefType>(rhs.getType()).getElementTypeBitWidth(),
+                                            element.getIntOrFloatBitWidth());
     OpBuilder::InsertionGuard guard(b);
     for (unsigned lines = 1; lines <= kUnrolledSteps; lines *= 2) {
       Value enough = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, pieces,
-                                           index(llvm::divideCeil(vectors * kUnrolledSteps, lines)));
+                                           index(llvm::divideCeil(linesOfStep * kUnrolledSteps, lines)));
       auto choice = scf::IfOp::create(b, enough, /*withElseRegion=*/true);
       b.setInsertionPointToStart(choice.thenBlock());
       emitRowLoop(tile, rowBegin, fullEnd, rows, {Fetch::Panel, lines});
@@ -275,9 +277,9 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
   auto multiply = [&](Value k, ArrayRef<Value> panelRow, MutableArrayRef<Value> sum) {
     for (unsigned r = 0; r < numRows; ++r) {
       Value scalar = memref::LoadOp::create(b, lhs, ordered(op.getLhsOrder(), {tile.lhsBatch, lhsRow[r], k}));
-      Value broadcast = vector::BroadcastOp::create(b, vectorType, scalar);
+      Value broadcast = vector::BroadcastOp::create(b, vectorType, widen(scalar, op.getLhsUnsigned()));
       for (unsigned v = 0; v < vectors; ++v)
-        sum[r * vectors + v] = vector::FMAOp::create(b, broadcast, panelRow[v], sum[r * vectors + v]);
+        sum[r * vectors + v] = multiplyAdd(broadcast, panelRow[v], sum[r * vectors + v]);
     }
   };
   SmallVector<Value> sum(perTile, zero);
@@ -316,13 +318,31 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
       SmallVector<Value> position =
           ordered(op.getOutOrder(), {tile.batch, outRow[r], addIndex(tile.column, v * lanes), tile.image});
       if (op.getAccumulate())
-        value = fusedSum(b, loadVector(result, position, vectorType, v, tile.masked), value, /*minus=*/false);
+        value = fusedSum(b, loadVector(result, position, cast<VectorType>(value.getType()), v, tile.masked), value,
+                         /*minus=*/false);
       if (tile.masked)
         vector::MaskedStoreOp::create(b, result, position, masks[v], value);
       else
         vector::StoreOp::create(b, value, result, position);
     }
   }
+}
+
+Value ContractEmitter::widen(Value loaded, bool isUnsigned) {
+  Type type = isa<VectorType>(loaded.getType()) ? Type(vectorType) : element;
+  if (loaded.getType() == type)
+    return loaded;
+  if (isa<FloatType>(element))
+    return arith::ExtFOp::create(b, type, loaded);
+  if (isUnsigned)
+    return arith::ExtUIOp::create(b, type, loaded);
+  return arith::ExtSIOp::create(b, type, loaded);
+}
+
+Value ContractEmitter::multiplyAdd(Value x, Value y, Value sum) {
+  if (isa<FloatType>(element))
+    return vector::FMAOp::create(b, x, y, sum);
+  return arith::AddIOp::create(b, sum, arith::MulIOp::create(b, x, y));
 }
 
 /// Runs the epilogue's scalar operations on vectors.
@@ -366,7 +386,9 @@ Value ContractEmitter::epilogue(Value sum, const Tile &tile, Value row, unsigned
       value.setType(vectorOf(value.getType()));
   }
   Value yielded = mapping.lookup(body->getTerminator()->getOperand(0));
-  return isa<VectorType>(yielded.getType()) ? yielded : vector::BroadcastOp::create(b, vectorType, yielded).getResult();
+  return isa<VectorType>(yielded.getType())
+             ? yielded
+             : vector::BroadcastOp::create(b, vectorOf(yielded.getType()), yielded).getResult();
 }
 
 } // namespace mlir::ac

@@ -50,7 +50,7 @@ SmallVector<Value> ContractEmitter::loadRow(const Tile &tile, Value k) {
   SmallVector<Value> row;
   for (unsigned v = 0; v < tile.vectors; ++v)
     row.push_back(isUnpacked ? vector::LoadOp::create(b, vectorType, scratch, ValueRange{k, index(v * lanes)})
-                             : loadPanel(rhs, tile, k, v));
+                             : widen(loadPanel(rhs, tile, k, v), op.getRhsUnsigned()));
   return row;
 }
 

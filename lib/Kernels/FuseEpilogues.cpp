@@ -163,6 +163,16 @@ bool isElementwise(linalg::GenericOp op) {
 
 namespace {
 
+/// Whether the epilogue of `contract` may compute elements of this type: as vectors of as many lanes as its sum has.
+bool canYield(ContractOp contract, Type element) {
+  if (element == contract.getResultElementType())
+    return true;
+  Type sum = contract.getElementType();
+  unsigned width = element.getIntOrFloatBitWidth();
+  return width >= 8 && width <= sum.getIntOrFloatBitWidth() &&
+         (isa<IntegerType>(element) || element.isF32() || element.isF16() || element.isBF16());
+}
+
 LogicalResult fuse(linalg::GenericOp op, IRRewriter &rewriter) {
   if (!isElementwise(op))
     return failure();
@@ -174,8 +184,8 @@ LogicalResult fuse(linalg::GenericOp op, IRRewriter &rewriter) {
     std::optional<View> view = findContract(operand->get());
     if (!view || view->contract->getBlock() != op->getBlock())
       continue;
-    Type element = view->contract.getElementType();
-    if (cast<RankedTensorType>(op.getResult(0).getType()).getElementType() != element)
+    Type element = cast<RankedTensorType>(op.getResult(0).getType()).getElementType();
+    if (!canYield(view->contract, element))
       continue;
     SmallVector<ExtraAccess> accesses;
     bool possible = true;
@@ -211,13 +221,18 @@ LogicalResult fuse(linalg::GenericOp op, IRRewriter &rewriter) {
       maps.push_back(access.map);
       others.push_back(other);
     }
+    Value init = contract.getInit();
+    if (element != contract.getResultElementType())
+      init =
+          tensor::EmptyOp::create(rewriter, op.getLoc(), tensor::getMixedSizes(rewriter, op.getLoc(), init), element);
     auto fused = ContractOp::create(
-        rewriter, rewriter.getFusedLoc({contract.getLoc(), op.getLoc()}), contract->getResultTypes(), contract.getLhs(),
+        rewriter, rewriter.getFusedLoc({contract.getLoc(), op.getLoc()}), init.getType(), contract.getLhs(),
         contract.getRhs(), contract.getScales(), contract.getZeros(), contract.getOffsets(), extras,
-        contract.getLhsRows(), contract.getOutRows(), contract.getRhsStarts(), contract.getInit(),
-        contract.getLhsBatchAttr(), contract.getRhsBatchAttr(), rewriter.getAffineMapArrayAttr(maps),
-        contract.getLhsOrderAttr(), contract.getRhsOrderAttr(), contract.getOutOrderAttr(), contract.getBlockSizeAttr(),
-        contract.getLeastAttr(), contract.getPackedAttr(), contract.getAccumulateAttr());
+        contract.getLhsRows(), contract.getOutRows(), contract.getRhsStarts(), init, contract.getLhsBatchAttr(),
+        contract.getRhsBatchAttr(), rewriter.getAffineMapArrayAttr(maps), contract.getLhsOrderAttr(),
+        contract.getRhsOrderAttr(), contract.getOutOrderAttr(), contract.getBlockSizeAttr(), contract.getLeastAttr(),
+        contract.getPackedAttr(), contract.getAccumulateAttr(), contract.getLhsUnsignedAttr(),
+        contract.getRhsUnsignedAttr());
     // Epilogue: the old one, then the elementwise body on what it yields.
     fused.getEpilogue().takeBody(contract.getEpilogue());
     Block *body = fused.getEpilogueBody();
@@ -238,8 +253,10 @@ LogicalResult fuse(linalg::GenericOp op, IRRewriter &rewriter) {
     SmallVector<Operation *> chain;
     for (Value value = operand->get(); value != fused.getResult(0); value = value.getDefiningOp()->getOperand(0))
       chain.push_back(value.getDefiningOp());
-    for (Operation *step : chain)
+    for (Operation *step : chain) {
       step->moveAfter(fused);
+      step->getResult(0).setType(cast<RankedTensorType>(step->getResult(0).getType()).clone(element));
+    }
     Value result = operand->get();
     if (result.getType() != op.getResult(0).getType()) {
       rewriter.setInsertionPointAfterValue(result);

@@ -78,6 +78,7 @@ void writeInPlace(ScatterRowsOp scatter) {
   auto contract = throughUnits(scatter.getRows(), /*onlyUse=*/true).getDefiningOp<ContractOp>();
   if (!contract || contract.readsInit() || contract.getOutOrder() || !contract.getResult(0).hasOneUse() ||
       contract->getBlock() != scatter->getBlock() ||
+      (scatter.getAccumulate() && !isa<FloatType>(contract.getResultElementType())) ||
       !isBatchOfOne(contract.getResult(0).getType(), scatter.getRows().getType()))
     return;
   OpBuilder b(scatter);

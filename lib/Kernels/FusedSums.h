@@ -17,6 +17,9 @@ namespace mlir::ac {
 /// `x + y`, or `x - y`, of vectors, rounded once where one of them is a product. LLVM fuses the two where they end up
 /// in one block, which differs from tile to tile of a kernel: rows would get other bits with their number.
 inline Value fusedSum(ImplicitLocOpBuilder &b, Value x, Value y, bool minus) {
+  // Half floats are rounded after each operation: there is nothing for LLVM to fuse.
+  if (getElementTypeOrSelf(x).getIntOrFloatBitWidth() < 32)
+    return minus ? arith::SubFOp::create(b, x, y).getResult() : arith::AddFOp::create(b, x, y).getResult();
   auto negated = [&](Value value) -> Value { return minus ? arith::NegFOp::create(b, value).getResult() : value; };
   if (auto product = x.getDefiningOp<arith::MulFOp>())
     return vector::FMAOp::create(b, product.getLhs(), product.getRhs(), negated(y));

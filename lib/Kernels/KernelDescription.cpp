@@ -170,9 +170,15 @@ static bool hasKnownStride(Value operand, int64_t dim, int64_t wanted = 0) {
          (!wanted || strides[dim] == wanted);
 }
 
+bool isAllF32(ContractOp op) {
+  return llvm::all_of(ValueRange{op.getLhs(), op.getRhs(), op.getInit()},
+                      [](Value operand) { return getElementTypeOrSelf(operand).isF32(); }) &&
+         op.getElementType().isF32();
+}
+
 std::optional<std::string> describeKernel(ContractOp op, const TargetInfo &target) {
   auto rhs = cast<ShapedType>(op.getRhs().getType());
-  if (!isServed(target) || !rhs.getElementType().isF32() || !op.getElementType().isF32() || !op.getPacked() || op.readsInit() ||
+  if (!isServed(target) || !isAllF32(op) || !op.getPacked() || op.readsInit() ||
       op.getLanes() != target.panel(op.getElementType()) || !fits(rhs.getDimSize(2)))
     return std::nullopt;
   for (int64_t dim : {1, 2})

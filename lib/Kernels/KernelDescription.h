@@ -51,6 +51,9 @@ constexpr llvm::StringLiteral kKernelAttribute = "ac.kernel";
 /// Elements of a plane, and planes, that a call may have: numbers of a call have 32 bits.
 constexpr int64_t kMostPerCall = std::numeric_limits<int32_t>::max();
 
+/// Whether operands, sum and result are of f32.
+bool isAllF32(ContractOp op);
+
 /// The description of an operation's kernel as JSON in one canonical form; nothing if it needs what a description
 /// cannot say.
 std::optional<std::string> describeKernel(ContractOp op, const TargetInfo &target);

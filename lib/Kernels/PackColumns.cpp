@@ -123,7 +123,7 @@ ContractOp ColumnPacker::findProducer() {
 
 /// Columns [begin, begin + count) as [batch, panels, depth, lanes], the columns past the last being zero.
 Value ColumnPacker::pack(Value rhs, OpFoldResult begin, OpFoldResult count) {
-  Type element = op.getElementType();
+  Type element = getElementTypeOrSelf(rhs);
   AffineExpr d0, d1;
   bindDims(b.getContext(), d0, d1);
   OpFoldResult batch = dim(rhs, 0), depth = dim(rhs, 1), panels = apply(d0.ceilDiv(lanes), count),
@@ -185,7 +185,8 @@ Value ColumnPacker::produce(ContractOp producer, Value packed) {
   auto single = RankedTensorType::get({count, 1, type.getDimSize(2), lanes}, type.getElementType());
   flat = tensor::ExpandShapeOp::create(b, single, flat, ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}},
                                        ArrayRef<OpFoldResult>{matrices, b.getIndexAttr(1), depth, width});
-  Value init = tensor::EmptyOp::create(b, SmallVector<OpFoldResult>{matrices, rows, width}, type.getElementType());
+  Type element = producer.getResultElementType();
+  Value init = tensor::EmptyOp::create(b, SmallVector<OpFoldResult>{matrices, rows, width}, element);
   IRMapping mapping;
   mapping.map(producer.getRhs(), flat);
   mapping.map(producer.getInit(), init);
@@ -194,7 +195,7 @@ Value ColumnPacker::produce(ContractOp producer, Value packed) {
   product->getResult(0).setType(init.getType());
   SmallVector<int64_t> shape{type.getDimSize(0), type.getDimSize(1),
                              cast<RankedTensorType>(init.getType()).getDimSize(1), lanes};
-  return tensor::ExpandShapeOp::create(b, RankedTensorType::get(shape, type.getElementType()), product->getResult(0),
+  return tensor::ExpandShapeOp::create(b, RankedTensorType::get(shape, element), product->getResult(0),
                                        ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}},
                                        ArrayRef<OpFoldResult>{batch, panels, rows, width});
 }

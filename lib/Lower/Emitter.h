@@ -143,9 +143,15 @@ public:
   /// Removes dimensions (sorted axes), which must have size one.
   Value squeezeAxes(Value tensor, ArrayRef<int64_t> axes);
 
-  /// `result[b, m, n] = sum over k of lhs[lhsBatch(b), m, k] * rhs[rhsBatch(b), k, n]`; rank 3, f32 or f64. `batch` is
-  /// the batch size of the result. See `ac.contract`.
-  Value contract(Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsBatch, AffineMap rhsBatch);
+  /// Whether the elements of i8 operands of a product are 0 to 255 rather than -128 to 127.
+  struct Signs {
+    bool lhsUnsigned = false, rhsUnsigned = false;
+  };
+  /// `result[b, m, n] = sum over k of lhs[lhsBatch(b), m, k] * rhs[rhsBatch(b), k, n]`; rank 3. `batch` is the batch
+  /// size of the result. Both have one element type: f32, f64 or bf16, or i8 for a result of i32; or the left f32 and
+  /// the right f16. See `ac.contract`.
+  Value contract(Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsBatch, AffineMap rhsBatch,
+                 Signs signs = {false, false});
   /// The same with a map `(d0) -> (d0)`, or `(d0) -> (0)` where the operand's batch size is one and the result's is not.
   Value contract(Value lhs, Value rhs);
   /// `result[b, m, n] = sum over k of lhs[0, m, k] * r[k, n]` with `r[k, n]` the element `starts[k] + n` behind the

@@ -442,15 +442,19 @@ Value Emitter::squeezeAxes(Value tensor, ArrayRef<int64_t> axes) {
 // Contractions
 //===----------------------------------------------------------------------===//
 
-Value Emitter::contract(Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsBatch, AffineMap rhsBatch) {
+Value Emitter::contract(Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsBatch, AffineMap rhsBatch, Signs signs) {
   Dims a = dims(lhs), b = dims(rhs);
   if (!same(a[2], b[1])) {
     Value agree = arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, asValue(a[2]), asValue(b[1]));
     require(agree, "inner dimensions of a matrix product differ");
   }
   Dims result{batch, a[1], b[2]};
-  Value init = empty(result, elementType(lhs));
-  auto op = ContractOp::create(*this, lhs, rhs, init, lhsBatch, rhsBatch);
+  Type element = elementType(lhs);
+  bool isWhole = isa<IntegerType>(element);
+  Type sum = isWhole ? getI32Type() : element.getIntOrFloatBitWidth() < 32 ? getF32Type() : element;
+  auto op = ContractOp::create(*this, lhs, rhs, empty(result, sum), lhsBatch, rhsBatch);
+  op.setLhsUnsigned(isWhole && signs.lhsUnsigned);
+  op.setRhsUnsigned(isWhole && signs.rhsUnsigned);
   return withDims(op.getResult(0), result);
 }
 

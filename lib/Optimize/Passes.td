@@ -25,6 +25,27 @@ def FoldConstants : Pass<"ac-fold-constants", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::onnx::ONNXDialect"];
 }
 
+def RecogniseDequantization : Pass<"ac-recognise-dequantization", "::mlir::ModuleOp"> {
+  let summary = "Name dequantisation that was written out as a cast and a scale";
+  let description = [{
+    A constant matrix of bytes that is cast to f32, less a zero point or not, and multiplied by a constant scale is
+    `DequantizeLinear`, which computes the same to the bit. Scale and zero point may be one for all, for each column or
+    for each row. Leaves alone what is subtracted in eight bits, zero points that no byte holds, and other types than f32.
+  }];
+  let dependentDialects = ["::mlir::onnx::ONNXDialect"];
+}
+
+def FuseQuantization : Pass<"ac-fuse-quantization", "::mlir::ModuleOp"> {
+  let summary = "Multiply the integers where both operands of a product are dequantised";
+  let description = [{
+    `MatMul` and `Gemm` of a dequantised operand with one scale by a constant matrix of bytes with one scale, or one for each
+    column, become `MatMulInteger`, whose sum is exact, times both scales. The result is within three roundings of the exact
+    one, whatever the depth. Leaves alone depths for which a sum may need more than 32 bits, blocks, other types than bytes and
+    f32, and scales that are not constant or whose product is no normal number.
+  }];
+  let dependentDialects = ["::mlir::onnx::ONNXDialect"];
+}
+
 def FuseDequantization : Pass<"ac-fuse-dequantization", "::mlir::ModuleOp"> {
   let summary = "Keep the weights of products as small as they are";
   let description = [{

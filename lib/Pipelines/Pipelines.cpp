@@ -47,6 +47,9 @@ void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
 }
 
 void mlir::ac::buildOptimizePipeline(OpPassManager &pm) {
+  pm.addPass(createRecogniseDequantization());
+  // Before products that stay in floats take the weights.
+  pm.addPass(createFuseQuantization());
   FoldConstantsOptions keep;
   keep.keepQuantized = true;
   pm.addPass(createFoldConstants(keep));

@@ -33,7 +33,7 @@ bool holdsProduct(Value value, int depth = 24) {
   Operation *op = value.getDefiningOp();
   if (!op || depth == 0)
     return false;
-  if (operatorOf(op) == "MatMul" || operatorOf(op) == "Gemm")
+  if (isProduct(op))
     return true;
   return llvm::any_of(op->getOperands(), [&](Value operand) { return holdsProduct(operand, depth - 1); });
 }

@@ -146,6 +146,30 @@ std::optional<SmallVector<int64_t>> RowRegion::placesOf(Operation *op, unsigned 
     auto result = elementwise(op, place);
     return result ? result : refuse("broadcasts over rows");
   }
+  if (name == "QuantizeLinear" || name == "DequantizeLinear") {
+    // A scale for each index of an axis, which rows may not be; blocks have them in another form.
+    int64_t axis = intOf(op, "axis", 1);
+    axis += axis < 0 ? rank : 0;
+    bool isOne = hasOneElement(op->getOperand(1));
+    bool apart = isOne || (inputRank(1) == 1 && !intOf(op, "block_size", 0) &&
+                           (place == kLeading ? axis == last : axis != place));
+    return apart ? first(place) : refuse("has a scale for each row");
+  }
+  auto isOneForAllRows = [&](unsigned i) {
+    return i >= op->getNumOperands() || isa<NoneType>(op->getOperand(i).getType()) || hasOneElement(op->getOperand(i));
+  };
+  if (name == "QLinearMatMul") {
+    for (unsigned i : {1u, 2u, 6u, 7u})
+      if (!isOneForAllRows(i))
+        return refuse("has a scale for each row");
+    if (inputRank(3) != 2)
+      return refuse("multiplies rows by matrices of their own");
+    if (place == last)
+      return refuse("has its rows in columns");
+    return first(place);
+  }
+  if (name == "MatMulInteger" && !isOneForAllRows(2))
+    return refuse("has a zero point for each row");
   if (name == "MatMul" || name == "MatMulInteger" || name == "MatMulNBits") {
     if (place == kLeading)
       return inputRank(1) == 2 || name == "MatMulNBits" ? first(kLeading) : refuse("multiplies rows by matrices of their own");
@@ -375,7 +399,7 @@ bool RowRegion::grow(ArrayRef<Root> roots) {
 
 static bool multipliesRows(Operation *op) {
   StringRef name = operatorOf(op);
-  return name.starts_with("MatMul") || name == "Gemm";
+  return name.starts_with("MatMul") || name == "QLinearMatMul" || name == "Gemm";
 }
 
 unsigned RowRegion::numProducts() const { return llvm::count_if(ordered, multipliesRows); }

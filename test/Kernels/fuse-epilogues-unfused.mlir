@@ -49,26 +49,27 @@ func.func @operand_not_addressable(%w: tensor<1x8x27xf32>, %x: tensor<2x27x20xf3
   return %r : tensor<2x8x4x5xf32>
 }
 
-// A conversion of the result would make the accumulators' type differ from what is stored.
-// CHECK-LABEL: func.func @other_element_type(
+// A comparison has elements of less than a byte, which vectors do not store.
+// CHECK-LABEL: func.func @comparison(
 // CHECK: ac.contract
 // CHECK-NEXT: ^bb0(%[[SUM:.*]]: f32):
 // CHECK-NEXT: ac.yield %[[SUM]]
 // CHECK: linalg.generic
-// CHECK: arith.truncf
-func.func @other_element_type(%a: tensor<1x?x64xf32>, %b: tensor<1x64x32xf32>, %i: tensor<1x?x32xf32>, %o: tensor<1x?x32xf16>) -> tensor<1x?x32xf16> {
+// CHECK: arith.cmpf
+func.func @comparison(%a: tensor<1x?x64xf32>, %b: tensor<1x64x32xf32>, %i: tensor<1x?x32xf32>, %o: tensor<1x?x32xi1>) -> tensor<1x?x32xi1> {
   %p = ac.contract ins(%a, %b : tensor<1x?x64xf32>, tensor<1x64x32xf32>) extras() outs(%i : tensor<1x?x32xf32>)
       attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
   ^bb0(%sum: f32):
     ac.yield %sum : f32
   } -> tensor<1x?x32xf32>
   %r = linalg.generic {indexing_maps = [#id3, #id3], iterator_types = ["parallel", "parallel", "parallel"]}
-      ins(%p : tensor<1x?x32xf32>) outs(%o : tensor<1x?x32xf16>) {
-  ^bb0(%in: f32, %out: f16):
-    %s = arith.truncf %in : f32 to f16
-    linalg.yield %s : f16
-  } -> tensor<1x?x32xf16>
-  return %r : tensor<1x?x32xf16>
+      ins(%p : tensor<1x?x32xf32>) outs(%o : tensor<1x?x32xi1>) {
+  ^bb0(%in: f32, %out: i1):
+    %zero = arith.constant 0.0 : f32
+    %s = arith.cmpf ogt, %in, %zero : f32
+    linalg.yield %s : i1
+  } -> tensor<1x?x32xi1>
+  return %r : tensor<1x?x32xi1>
 }
 
 // CHECK-LABEL: func.func @reduction_is_not_elementwise(

@@ -110,3 +110,38 @@ func.func @images(%a: tensor<1x8x27xf32>, %b: tensor<14x66xf32>, %starts: tensor
   } -> tensor<2x8x5x20xf32>
   return %r : tensor<2x8x5x20xf32>
 }
+
+// What is stored is of another type than the sum, through a reshape, and what follows is an epilogue too.
+// CHECK-LABEL: func.func @other_element_type(
+// CHECK: %[[INIT:.*]] = tensor.empty(%{{.*}}) : tensor<1x?x32xi8>
+// CHECK: ac.contract ins({{.*}}) extras(%{{.*}}, %{{.*}} : tensor<32xf32>, tensor<32xi8>) outs(%[[INIT]] : tensor<1x?x32xi8>)
+// CHECK: ^bb0(%[[SUM:.*]]: i32, %{{.*}}: f32, %[[ADD:.*]]: i8):
+// CHECK: arith.sitofp %[[SUM]]
+// CHECK: %[[BYTE:.*]] = arith.fptosi
+// CHECK: %[[RESULT:.*]] = arith.addi %[[BYTE]], %[[ADD]]
+// CHECK: ac.yield %[[RESULT]] : i8
+// CHECK: tensor.collapse_shape %{{.*}} {{\[\[}}0, 1], [2]] : tensor<1x?x32xi8> into tensor<?x32xi8>
+// CHECK-NOT: linalg.generic
+func.func @other_element_type(%a: tensor<1x?x64xi8>, %b: tensor<1x64x32xi8>, %i: tensor<1x?x32xi32>, %o: tensor<?x32xi8>, %scale: tensor<32xf32>, %more: tensor<32xi8>) -> tensor<?x32xi8> {
+  %p = ac.contract ins(%a, %b : tensor<1x?x64xi8>, tensor<1x64x32xi8>) extras() outs(%i : tensor<1x?x32xi32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [], lhs_unsigned} {
+  ^bb0(%sum: i32):
+    ac.yield %sum : i32
+  } -> tensor<1x?x32xi32>
+  %flat = tensor.collapse_shape %p [[0, 1], [2]] : tensor<1x?x32xi32> into tensor<?x32xi32>
+  %q = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+      ins(%flat, %scale : tensor<?x32xi32>, tensor<32xf32>) outs(%o : tensor<?x32xi8>) {
+  ^bb0(%in: i32, %by: f32, %out: i8):
+    %float = arith.sitofp %in : i32 to f32
+    %scaled = arith.mulf %float, %by : f32
+    %byte = arith.fptosi %scaled : f32 to i8
+    linalg.yield %byte : i8
+  } -> tensor<?x32xi8>
+  %r = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+      ins(%q, %more : tensor<?x32xi8>, tensor<32xi8>) outs(%o : tensor<?x32xi8>) {
+  ^bb0(%in: i8, %add: i8, %out: i8):
+    %sum = arith.addi %in, %add : i8
+    linalg.yield %sum : i8
+  } -> tensor<?x32xi8>
+  return %r : tensor<?x32xi8>
+}

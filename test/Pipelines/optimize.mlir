@@ -2,6 +2,8 @@
 // Written by build_tools/update_pipeline_tests.py.
 
 // CHECK:builtin.module(
+// CHECK-NEXT:  ac-recognise-dequantization,
+// CHECK-NEXT:  ac-fuse-quantization,
 // CHECK-NEXT:  ac-fold-constants{keep-quantized=true max-growth=8},
 // CHECK-NEXT:  ac-fuse-dequantization,
 // CHECK-NEXT:  ac-fold-constants{keep-quantized=false max-growth=8},

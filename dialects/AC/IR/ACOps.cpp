@@ -60,18 +60,43 @@ void ContractOp::build(OpBuilder &builder, OperationState &state, Value lhs, Val
   YieldOp::create(builder, state.location, ValueRange{block->getArgument(0)});
 }
 
-Type ContractOp::getElementType() { return cast<ShapedType>(getInit().getType()).getElementType(); }
+Type ContractOp::getElementType() {
+  Block *body = getEpilogueBody();
+  return body->getNumArguments() ? body->getArgument(0).getType() : Type();
+}
+
+Type ContractOp::getResultElementType() { return cast<ShapedType>(getInit().getType()).getElementType(); }
+
+/// Whether products of elements of this type are summed up in `sum`.
+static bool isSummedIn(Type element, Type sum) {
+  if (sum.isInteger(32))
+    return element.isInteger(8);
+  return isa<FloatType>(sum) && (element == sum || (sum.isF32() && (element.isF16() || element.isBF16())));
+}
 
 int64_t ContractOp::getLanes() { return cast<ShapedType>(getRhs().getType()).getShape().back(); }
 
 LogicalResult ContractOp::verify() {
   auto lhs = dyn_cast<ShapedType>(getLhs().getType()), rhs = dyn_cast<ShapedType>(getRhs().getType()),
        init = dyn_cast<ShapedType>(getInit().getType());
-  if (!lhs || !rhs || !init || lhs.getElementType() != init.getElementType() ||
-      (!getScales() && rhs.getElementType() != init.getElementType()) || !isa<FloatType>(init.getElementType()))
+  Type sum = getElementType();
+  if (!sum)
+    return verifyRegions();
+  Type yielded = init ? init.getElementType() : Type();
+  if (!lhs || !rhs || !init || !isSummedIn(lhs.getElementType(), sum) ||
+      (!getScales() && !isSummedIn(rhs.getElementType(), sum)) ||
+      !(isa<FloatType>(yielded) || yielded.isInteger(8) || yielded.isInteger(16) || yielded.isInteger(32)))
     return emitOpError("(contract_c1) has operands ")
-           << getLhs().getType() << ", " << getRhs().getType() << " and " << getInit().getType()
-           << ", expected shaped values of one floating-point element type";
+           << getLhs().getType() << ", " << getRhs().getType() << " and " << getInit().getType() << " and a sum of "
+           << sum
+           << ", expected shaped values of one floating-point element type, of f16 or bf16 for a sum of f32, or of i8 "
+              "for "
+              "one of i32, and a result of floats or integers of at most 32 bits";
+  if (((getLhsUnsigned() || getRhsUnsigned()) && !sum.isInteger(32)) || (getAccumulate() && !isa<FloatType>(yielded)))
+    return emitOpError("(contract_c11) has ")
+           << (getAccumulate() ? "accumulate" : "an unsigned operand") << " with a sum of " << sum
+           << " and a result of " << yielded
+           << ", expected unsigned operands with i32 alone, and accumulate with floats";
   int64_t rhsRank = getPacked() ? 4 : getRhsStarts() ? 2 : 3;
   int64_t outRank = getRhsStarts() && getOutOrder() && getOutOrder()->size() == 4 ? 4 : 3;
   if (!lhs.hasRank() || !rhs.hasRank() || !init.hasRank() || lhs.getRank() != 3 || init.getRank() != outRank ||
@@ -128,8 +153,8 @@ LogicalResult ContractOp::verify() {
 }
 
 LogicalResult ContractOp::verifyQuantization() {
-  auto rhs = cast<ShapedType>(getRhs().getType());
-  int64_t depth = cast<ShapedType>(getLhs().getType()).getDimSize(dimOf(getLhsOrder(), 2));
+  auto lhs = cast<ShapedType>(getLhs().getType()), rhs = cast<ShapedType>(getRhs().getType());
+  int64_t depth = lhs.getDimSize(dimOf(getLhsOrder(), 2));
   int64_t block = static_cast<int64_t>(getBlockSize().value_or(0));
   auto fits = [&](Value value, bool isFloat) {
     if (!value)
@@ -151,8 +176,9 @@ LogicalResult ContractOp::verifyQuantization() {
       return emitOpError("(contract_c8) has block_size, zeros, offsets or least without scales");
     return success();
   }
-  if (block < 1 || !getElementType().isF32() || !isa<ShapedType>(getScales().getType()) || !fits(getScales(), true) ||
-      !fits(getZeros(), false) || !fits(getOffsets(), true))
+  if (block < 1 || !getElementType().isF32() || !lhs.getElementType().isF32() ||
+      !isa<ShapedType>(getScales().getType()) || !fits(getScales(), true) || !fits(getZeros(), false) ||
+      !fits(getOffsets(), true))
     return emitOpError("(contract_c8) has scales, zeros and offsets that do not fit ")
            << getRhs().getType() << " in blocks of " << block;
   bool isWords = rhs.getElementType().isInteger(32);
@@ -172,12 +198,13 @@ int64_t ContractOp::dimOf(std::optional<ArrayRef<int64_t>> order, int64_t matrix
 }
 
 /// An epilogue takes the sum and one element of each extra, and yields one element of the result.
-static LogicalResult verifyEpilogue(Operation *op, StringRef label, Block *body, ValueRange extras, Type element) {
+static LogicalResult verifyEpilogue(Operation *op, StringRef label, Block *body, ValueRange extras, Type sum,
+                                    Type element) {
   if (body->getNumArguments() != extras.size() + 1)
     return op->emitOpError("(") << label << ") has an epilogue of " << body->getNumArguments()
                                 << " arguments, expected " << extras.size() + 1
                                 << ": the sum and one element of each extra";
-  SmallVector<Type> expected{element};
+  SmallVector<Type> expected{sum};
   for (Value extra : extras)
     expected.push_back(getElementTypeOrSelf(extra.getType()));
   for (auto [argument, type] : llvm::zip_equal(body->getArguments(), expected))
@@ -194,7 +221,7 @@ static LogicalResult verifyEpilogue(Operation *op, StringRef label, Block *body,
 }
 
 LogicalResult ContractOp::verifyRegions() {
-  return verifyEpilogue(*this, "contract_c4", getEpilogueBody(), getExtras(), getElementType());
+  return verifyEpilogue(*this, "contract_c4", getEpilogueBody(), getExtras(), getElementType(), getResultElementType());
 }
 
 /// Operands in memory are read, but for the destination, which is written and, where `readsInit`, read too.
@@ -280,7 +307,7 @@ LogicalResult DepthwiseOp::verify() {
 }
 
 LogicalResult DepthwiseOp::verifyRegions() {
-  return verifyEpilogue(*this, "depthwise_c4", getEpilogueBody(), getExtras(), getElementType());
+  return verifyEpilogue(*this, "depthwise_c4", getEpilogueBody(), getExtras(), getElementType(), getElementType());
 }
 
 void DepthwiseOp::getEffects(SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {

@@ -45,7 +45,10 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
 
     The region computes one element of the result from the finished sum and one element of each extra. Extra `i` is
     read at `extra_maps[i](b, m, n)`. It holds operations on scalars only, so that it can run on vectors. Products
-    and sums are computed in the element type of the result.
+    and sums are computed in the type of the region's first argument, to which elements of lhs and rhs are converted
+    first: small floats are summed in f32, and integers of eight bits in i32, modulo 2^32. `lhs_unsigned` and
+    `rhs_unsigned` say which of them are 0 to 255 rather than -128 to 127. What the region yields may be of another type
+    than the sum.
 
     Rows that stand apart are read and written where they are. With `lhs_rows`, row `m` of the product reads row
     `lhs_rows[m]` of the lhs, and there are as many rows as it has elements. With `out_rows`, row `m` goes to row
@@ -68,7 +71,8 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     `lhs_order`, `rhs_order` and `out_order` tell operands whose dimensions stand in another order: dimension `i` of the
     operand is dimension `order[i]` of the matrices (0 batch, 1 row, 2 column, 3 image).
 
-    - (contract_c1) lhs, rhs and result have the same floating-point element type, but for a rhs with `scales`.
+    - (contract_c1) lhs and rhs, but for a rhs with `scales`, have elements of the sum's type, which is a float; or, where the
+      sum is f32, of f16 or bf16; or, where it is i32, of i8. The result's elements are floats or integers of 8, 16 or 32 bits.
     - (contract_c2) lhs and result have rank 3; rhs has rank 3, or 4 when packed, or 2 with `rhs_starts`, where the result
       has rank 4 if `out_order` has four dimensions.
     - (contract_c3) there is one map from the result's dimensions for each extra, with as many results as it has dimensions.
@@ -84,6 +88,7 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
       blocks are whole words unless there is only one, and `least` is -128 to 127.
     - (contract_c10) `rhs_starts` has one dimension, the depth, and elements of type index; its rhs is neither packed nor
       does it have scales.
+    - (contract_c11) `lhs_unsigned` and `rhs_unsigned` come with a sum of i32, and `accumulate` with a result of floats.
 
     ```mlir
     %r = ac.contract ins(%a, %b : tensor<1x?x64xf32>, tensor<1x64x32xf32>) extras(%bias : tensor<32xf32>)
@@ -102,7 +107,8 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
                        AffineMapAttr:$lhs_batch, AffineMapAttr:$rhs_batch, AffineMapArrayAttr:$extra_maps,
                        OptionalAttr<DenseI64ArrayAttr>:$lhs_order, OptionalAttr<DenseI64ArrayAttr>:$rhs_order,
                        OptionalAttr<DenseI64ArrayAttr>:$out_order, OptionalAttr<I64Attr>:$block_size,
-                       OptionalAttr<I64Attr>:$least, UnitAttr:$packed, UnitAttr:$accumulate);
+                       OptionalAttr<I64Attr>:$least, UnitAttr:$packed, UnitAttr:$accumulate, UnitAttr:$lhs_unsigned,
+                       UnitAttr:$rhs_unsigned);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
@@ -118,8 +124,10 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
   let hasRegionVerifier = 1; // contract_c4
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
-    /// Element type of the sum.
+    /// Element type of the sum: f32, f64 or i32; null while the region has no arguments.
     ::mlir::Type getElementType();
+    /// Element type of the result, which the region yields.
+    ::mlir::Type getResultElementType();
     /// Columns of a packed panel.
     int64_t getLanes();
     ::mlir::Block *getEpilogueBody() { return &getEpilogue().front(); }
@@ -135,7 +143,7 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     static int64_t dimOf(std::optional<::llvm::ArrayRef<int64_t>> order, int64_t matrixDim);
   }];
   let builders = [
-    /// An epilogue that forwards the sum.
+    /// An epilogue that forwards the sum, which has the element type of `init`.
     OpBuilder<(ins "Value":$lhs, "Value":$rhs, "Value":$init, "AffineMap":$lhsBatch, "AffineMap":$rhsBatch)>
   ];
 }

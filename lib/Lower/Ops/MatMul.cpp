@@ -79,10 +79,9 @@ static Value zeroPointOf(Node &node, unsigned i, bool perRow) {
 }
 
 static LogicalResult lowerMatMulInteger(Node &node) {
-  Emitter &emit = node.emit;
-  Value a = subtractZeroPoint(emit, node.input(0), node.isUnsigned(0), zeroPointOf(node, 2, /*perRow=*/true));
-  Value b = subtractZeroPoint(emit, node.input(1), node.isUnsigned(1), zeroPointOf(node, 3, /*perRow=*/false));
-  FailureOr<Value> product = multiplyMatrices(node, a, b);
+  FailureOr<Value> product =
+      multiplyBytes(node, {node.input(0), node.isUnsigned(0), zeroPointOf(node, 2, /*perRow=*/true)},
+                    {node.input(1), node.isUnsigned(1), zeroPointOf(node, 3, /*perRow=*/false)});
   if (failed(product))
     return failure();
   return node.finish(*product);
@@ -98,9 +97,9 @@ static LogicalResult lowerQLinearMatMul(Node &node) {
   Type element = node.outputElementType(0);
   if (!isa<IntegerType>(element))
     return node.refuse("has a quantized type other than int8 and uint8, which are the ones that are lowered");
-  Value a = subtractZeroPoint(emit, node.input(0), node.isUnsigned(0), zeroPointOf(node, 2, /*perRow=*/true));
-  Value b = subtractZeroPoint(emit, node.input(3), node.isUnsigned(3), zeroPointOf(node, 5, /*perRow=*/false));
-  FailureOr<Value> product = multiplyMatrices(node, a, b);
+  FailureOr<Value> product =
+      multiplyBytes(node, {node.input(0), node.isUnsigned(0), zeroPointOf(node, 2, /*perRow=*/true)},
+                    {node.input(3), node.isUnsigned(3), zeroPointOf(node, 5, /*perRow=*/false)});
   if (failed(product))
     return failure();
   Value scale = emit.elementwise({scaleOf(node, 1, true), scaleOf(node, 4, false), scaleOf(node, 6, true)},

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"
+#include "Support/Weights.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <cmath>
 
@@ -54,23 +55,31 @@ static Value multiplyIntegers(Emitter &emit, Value lhs, Value rhs, OpFoldResult 
                       });
 }
 
-Value multiplyBatches(Emitter &emit, Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsBatch, AffineMap rhsBatch) {
-  Type sum = getSumType(Emitter::elementType(lhs));
-  lhs = emit.castElements(lhs, sum);
-  rhs = emit.castElements(rhs, sum);
+Value multiplyBatches(Emitter &emit, Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsBatch, AffineMap rhsBatch,
+                      std::optional<Emitter::Signs> signs) {
+  if (signs)
+    return emit.contract(lhs, rhs, batch, lhsBatch, rhsBatch, *signs);
+  Type left = Emitter::elementType(lhs), sum = getSumType(left);
+  bool isNarrow = left == Emitter::elementType(rhs) && (left.isF16() || left.isBF16());
+  // Weights stay small. Rows of f16 are read an element at a time, so they are widened once; those of bf16 are for the
+  // instructions that multiply them.
+  if (!isNarrow || left.isF16())
+    lhs = emit.castElements(lhs, sum);
+  if (!isNarrow)
+    rhs = emit.castElements(rhs, sum);
   if (isa<FloatType>(sum))
     return emit.contract(lhs, rhs, batch, lhsBatch, rhsBatch);
   return multiplyIntegers(emit, lhs, rhs, batch, lhsBatch, rhsBatch);
 }
 
-Value multiplyBatches(Emitter &emit, Value lhs, Value rhs) {
+Value multiplyBatches(Emitter &emit, Value lhs, Value rhs, std::optional<Emitter::Signs> signs) {
   OpFoldResult a = emit.dim(lhs, 0), b = emit.dim(rhs, 0);
   AffineMap each = emit.getMultiDimIdentityMap(1);
   if (Emitter::isOne(a) && !Emitter::isOne(b))
-    return multiplyBatches(emit, lhs, rhs, b, oneForAll(emit), each);
+    return multiplyBatches(emit, lhs, rhs, b, oneForAll(emit), each, signs);
   if (Emitter::isOne(b) && !Emitter::isOne(a))
-    return multiplyBatches(emit, lhs, rhs, a, each, oneForAll(emit));
-  return multiplyBatches(emit, lhs, rhs, a, each, each);
+    return multiplyBatches(emit, lhs, rhs, a, each, oneForAll(emit), signs);
+  return multiplyBatches(emit, lhs, rhs, a, each, each, signs);
 }
 
 LogicalResult requireSame(Node &node, OpFoldResult a, OpFoldResult b, const Twine &what) {
@@ -139,7 +148,7 @@ static BatchedOperand foldBatch(Emitter &emit, Value tensor, ArrayRef<OpFoldResu
 }
 
 /// The product of tensors of rank two or more.
-static FailureOr<Value> multiplyStacks(Node &node, Value lhs, Value rhs) {
+static FailureOr<Value> multiplyStacks(Node &node, Value lhs, Value rhs, std::optional<Emitter::Signs> signs = {}) {
   Emitter &emit = node.emit;
   Dims a = emit.dims(lhs), b = emit.dims(rhs);
   if (failed(requireSame(node, a.back(), b[b.size() - 2], "the inner dimensions of the product")))
@@ -154,20 +163,22 @@ static FailureOr<Value> multiplyStacks(Node &node, Value lhs, Value rhs) {
     result.insert(result.begin(), std::max<int64_t>(0, int64_t(bBatch.size()) - int64_t(aBatch.size())), one);
     result.append({rows, columns});
     Value product = multiplyBatches(emit, emit.reshape(lhs, {one, emit.mul(emit.product(aBatch), rows), a.back()}),
-                                    emit.reshape(rhs, {one, a.back(), columns}));
+                                    emit.reshape(rhs, {one, a.back(), columns}), signs);
     return emit.reshape(product, result);
   }
 
   Type element = Emitter::elementType(lhs);
   Dims batch = emit.broadcastDims({emit.empty(aBatch, element), emit.empty(bBatch, element)});
   BatchedOperand left = foldBatch(emit, lhs, batch), right = foldBatch(emit, rhs, batch);
-  Value product = multiplyBatches(emit, left.tensor, right.tensor, emit.product(batch), left.map, right.map);
+  Value product = multiplyBatches(emit, left.tensor, right.tensor, emit.product(batch), left.map, right.map, signs);
   Dims result = batch;
   result.append({rows, columns});
   return emit.reshape(product, result);
 }
 
-FailureOr<Value> multiplyMatrices(Node &node, Value lhs, Value rhs) {
+/// numpy.matmul by `multiply`, which takes operands of rank two or more.
+static FailureOr<Value> multiplyRanks(Node &node, Value lhs, Value rhs,
+                                      llvm::function_ref<FailureOr<Value>(Value, Value)> multiply) {
   Emitter &emit = node.emit;
   int64_t lhsRank = Emitter::rank(lhs), rhsRank = Emitter::rank(rhs);
   if (lhsRank == 0 || rhsRank == 0)
@@ -176,7 +187,7 @@ FailureOr<Value> multiplyMatrices(Node &node, Value lhs, Value rhs) {
     lhs = emit.expandAxes(lhs, {0});
   if (rhsRank == 1)
     rhs = emit.expandAxes(rhs, {1});
-  FailureOr<Value> product = multiplyStacks(node, lhs, rhs);
+  FailureOr<Value> product = multiply(lhs, rhs);
   if (failed(product))
     return failure();
   SmallVector<int64_t> added;
@@ -186,6 +197,87 @@ FailureOr<Value> multiplyMatrices(Node &node, Value lhs, Value rhs) {
   if (rhsRank == 1)
     added.push_back(rank - 1);
   return added.empty() ? *product : emit.squeezeAxes(*product, added);
+}
+
+FailureOr<Value> multiplyMatrices(Node &node, Value lhs, Value rhs) {
+  return multiplyRanks(node, lhs, rhs, [&](Value a, Value b) { return multiplyStacks(node, a, b); });
+}
+
+/// The sums of i8 elements along `axis` in i32, the axis staying with size one; those of a constant are computed here.
+static Value sumBytes(Emitter &emit, Value bytes, bool isUnsigned, int64_t axis) {
+  RankedTensorType type = Emitter::type(bytes);
+  ElementsAttr constant = withRawElements(Emitter::constantValue(bytes));
+  if (!constant) {
+    Type i32 = emit.getI32Type();
+    Value wide = emit.castElements(bytes, i32, isUnsigned);
+    return emit.reduce(
+        wide, axis, /*keepDims=*/true, emit.constant(i32, 0),
+        [](OpBuilder &b, Location loc, ValueRange v) -> Value { return arith::AddIOp::create(b, loc, v[0], v[1]); });
+  }
+  ArrayRef<int64_t> shape = type.getShape();
+  SmallVector<int64_t> sums(shape);
+  sums[axis] = 1;
+  int64_t depth = shape[axis], inner = ShapedType::getNumElements(shape.drop_front(axis + 1));
+  ArrayRef<char> from = getRawElements(constant);
+  return emit.constantTensor(
+      makeWeight(RankedTensorType::get(sums, emit.getI32Type()), "sums", [&](MutableArrayRef<char> to) {
+        std::memset(to.data(), 0, to.size());
+        auto *sum = reinterpret_cast<uint32_t *>(to.data());
+        for (int64_t at = 0, size = from.size(); at < size; ++at)
+          sum[at / (depth * inner) * inner + at % inner] +=
+              isUnsigned ? uint32_t(uint8_t(from[at])) : uint32_t(int32_t(int8_t(from[at])));
+      }));
+}
+
+/// A zero point that matters; null for none or a constant of zeros.
+static Value nonZero(Value zeroPoint) {
+  ElementsAttr constant = zeroPoint ? withRawElements(Emitter::constantValue(zeroPoint)) : ElementsAttr();
+  bool isZero = constant && llvm::all_of(getRawElements(constant), [](char byte) { return byte == 0; });
+  return isZero ? Value() : zeroPoint;
+}
+
+FailureOr<Value> multiplyBytes(Node &node, Bytes lhs, Bytes rhs) {
+  Emitter &emit = node.emit;
+  Type i32 = emit.getI32Type();
+  Value leftZero = nonZero(lhs.zeroPoint), rightZero = nonZero(rhs.zeroPoint);
+  return multiplyRanks(node, lhs.numbers, rhs.numbers, [&](Value a, Value b) -> FailureOr<Value> {
+    FailureOr<Value> product = multiplyStacks(node, a, b, Emitter::Signs{lhs.isUnsigned, rhs.isUnsigned});
+    if (failed(product) || (!leftZero && !rightZero))
+      return product;
+    SmallVector<Value> operands{*product};
+    auto add = [&](Value value) { operands.push_back(value); };
+    if (leftZero) {
+      add(leftZero);
+      add(sumBytes(emit, b, rhs.isUnsigned, Emitter::rank(b) - 2));
+    }
+    if (rightZero) {
+      add(rightZero);
+      add(sumBytes(emit, a, lhs.isUnsigned, Emitter::rank(a) - 1));
+    }
+    Value depth =
+        leftZero && rightZero
+            ? arith::IndexCastOp::create(emit, i32, emit.asValue(emit.dim(a, Emitter::rank(a) - 1))).getResult()
+            : Value();
+    return emit.elementwise(operands, i32, [&](OpBuilder &inner, Location loc, ValueRange v) -> Value {
+      auto times = [&](Value x, Value y) -> Value { return arith::MulIOp::create(inner, loc, x, y); };
+      auto minus = [&](Value x, Value y) -> Value { return arith::SubIOp::create(inner, loc, x, y); };
+      auto wide = [&](Value x, bool isUnsigned) { return Emitter::convertScalar(inner, loc, x, i32, isUnsigned); };
+      Value sum = v[0];
+      v = v.drop_front();
+      Value left, right;
+      if (leftZero) {
+        left = wide(v[0], lhs.isUnsigned);
+        sum = minus(sum, times(left, v[1]));
+        v = v.drop_front(2);
+      }
+      if (rightZero) {
+        right = wide(v[0], rhs.isUnsigned);
+        // k za zb joins the sum of the row: one product less for each element.
+        sum = minus(sum, times(right, left ? minus(v[1], times(depth, left)) : v[1]));
+      }
+      return sum;
+    });
+  });
 }
 
 Value subtractZeroPoint(Emitter &emit, Value quantized, bool isUnsigned, Value zeroPoint) {

@@ -19,13 +19,26 @@ namespace mlir::ac {
 /// The type in which sums of products of `element` are formed: f32 for narrower floats, else the type itself.
 Type getSumType(Type element);
 
-/// `emit.contract` for every element type: narrow floats are widened to f32, and the result is of `getSumType`.
-Value multiplyBatches(Emitter &emit, Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsBatch, AffineMap rhsBatch);
+/// `emit.contract` for every element type; the result is of `getSumType`. With `signs`, i8 elements are multiplied to
+/// i32.
+Value multiplyBatches(Emitter &emit, Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsBatch, AffineMap rhsBatch,
+                      std::optional<Emitter::Signs> signs = {});
 /// The same with batches that are equal, or one of a single matrix.
-Value multiplyBatches(Emitter &emit, Value lhs, Value rhs);
+Value multiplyBatches(Emitter &emit, Value lhs, Value rhs, std::optional<Emitter::Signs> signs = {});
 
 /// numpy.matmul of tensors of any rank from one on; the result is of `getSumType`. An error if shapes cannot agree.
 FailureOr<Value> multiplyMatrices(Node &node, Value lhs, Value rhs);
+
+/// An operand of a product of small integers: the numbers less their zero point.
+struct Bytes {
+  Value numbers; // i8
+  bool isUnsigned;
+  Value zeroPoint; // i8: one for all, for each row of the left or for each column of the right operand; null for none
+};
+
+/// numpy.matmul of whole numbers, i32 modulo 2^32 and exact: `sum (a - za) (b - zb) = sum a b - za sum b - zb sum a +
+/// k za zb`, so that the product is one of i8 elements, and the sums of constant columns are computed here.
+FailureOr<Value> multiplyBytes(Node &node, Bytes lhs, Bytes rhs);
 
 /// Refuses the node if the two sizes are known to differ, and checks at run time what is not known.
 LogicalResult requireSame(Node &node, OpFoldResult a, OpFoldResult b, const Twine &what);

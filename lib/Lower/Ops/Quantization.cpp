@@ -180,15 +180,21 @@ static LogicalResult lowerDynamicQuantizeLinear(Node &node) {
   Value x = node.input(0);
   Type f32 = emit.getF32Type();
   IntegerType u8 = emit.getI8Type();
-  SmallVector<int64_t> all = llvm::to_vector(llvm::seq<int64_t>(0, Emitter::rank(x)));
-  // The range includes zero, and leaves NaN out.
-  Value zero = emit.constant(f32, 0.0);
-  Value low = foldElements(emit, x, {}, all, zero, [](Scalars &s, Value acc, ValueRange v) -> Value {
-    return arith::MinNumFOp::create(s.b, s.loc, acc, v[0]);
-  });
-  Value high = foldElements(emit, x, {}, all, zero, [](Scalars &s, Value acc, ValueRange v) -> Value {
-    return arith::MaxNumFOp::create(s.b, s.loc, acc, v[0]);
-  });
+  // The range includes zero, and leaves NaN out. Column by column first: that runs on vectors.
+  Value zero = emit.constant(f32, 0.0), rows = x;
+  int64_t rank = Emitter::rank(x);
+  if (rank > 1)
+    rows = emit.reshape(x, {emit.product(ArrayRef<OpFoldResult>(emit.dims(x)).drop_back()), emit.dim(x, rank - 1)});
+  auto rangeEnd = [&](llvm::function_ref<Value(Scalars &, Value, ValueRange)> choose) {
+    Value ends = rows;
+    while (Emitter::rank(ends) > 0)
+      ends = foldElements(emit, ends, {}, {0}, zero, choose);
+    return ends;
+  };
+  Value low = rangeEnd(
+      [](Scalars &s, Value acc, ValueRange v) -> Value { return arith::MinNumFOp::create(s.b, s.loc, acc, v[0]); });
+  Value high = rangeEnd(
+      [](Scalars &s, Value acc, ValueRange v) -> Value { return arith::MaxNumFOp::create(s.b, s.loc, acc, v[0]); });
   Value scale = mapElements(emit, {low, high}, f32, [&](Scalars &s, ValueRange v) {
     Value range = s.sub(v[1], v[0]);
     return s.select(s.equal(range, zero), s.constant(f32, 1.0), s.div(range, 255.0));

@@ -2,7 +2,7 @@
 
 #same = affine_map<(d0) -> (d0)>
 func.func @contract_c1(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf64>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
-  // expected-error @below {{(contract_c1) has operands 'tensor<1x2x3xf32>', 'tensor<1x3x4xf64>' and 'tensor<1x2x4xf32>', expected shaped values of one floating-point element type}}
+  // expected-error @below {{(contract_c1) has operands 'tensor<1x2x3xf32>', 'tensor<1x3x4xf64>' and 'tensor<1x2x4xf32>' and a sum of 'f32', expected shaped values of one floating-point element type, of f16 or bf16 for a sum of f32, or of i8 for one of i32, and a result of floats or integers of at most 32 bits}}
   %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf64>) extras() outs(%init : tensor<1x2x4xf32>)
       attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
   ^bb0(%sum: f32):
@@ -17,6 +17,99 @@ func.func @contract_c1(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf64>, %init: tens
 func.func @contract_c1_integers(%a: tensor<1x2x3xi32>, %b: tensor<1x3x4xi32>, %init: tensor<1x2x4xi32>) -> tensor<1x2x4xi32> {
   // expected-error @below {{(contract_c1)}}
   %r = ac.contract ins(%a, %b : tensor<1x2x3xi32>, tensor<1x3x4xi32>) extras() outs(%init : tensor<1x2x4xi32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: i32):
+    ac.yield %sum : i32
+  } -> tensor<1x2x4xi32>
+  return %r : tensor<1x2x4xi32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c1_half_of_double(%a: tensor<1x2x3xbf16>, %b: tensor<1x3x4xbf16>, %init: tensor<1x2x4xf64>) -> tensor<1x2x4xf64> {
+  // expected-error @below {{(contract_c1)}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xbf16>, tensor<1x3x4xbf16>) extras() outs(%init : tensor<1x2x4xf64>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f64):
+    ac.yield %sum : f64
+  } -> tensor<1x2x4xf64>
+  return %r : tensor<1x2x4xf64>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c1_bytes_in_float(%a: tensor<1x2x3xi8>, %b: tensor<1x3x4xi8>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c1)}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xi8>, tensor<1x3x4xi8>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c1_one_byte_operand(%a: tensor<1x2x3xi8>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c1)}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xi8>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c1_result(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xi1>) -> tensor<1x2x4xi1> {
+  // expected-error @below {{(contract_c1)}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xi1>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    %no = arith.constant false
+    ac.yield %no : i1
+  } -> tensor<1x2x4xi1>
+  return %r : tensor<1x2x4xi1>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c4_yields_another(%a: tensor<1x2x3xi8>, %b: tensor<1x3x4xi8>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c4) has an epilogue that does not yield one 'f32'}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xi8>, tensor<1x3x4xi8>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: i32):
+    // expected-note @below {{it ends here}}
+    ac.yield %sum : i32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c11_unsigned(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c11) has an unsigned operand with a sum of 'f32' and a result of 'f32'}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [], rhs_unsigned} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+func.func @contract_c11_accumulate(%a: tensor<1x2x3xi8>, %b: tensor<1x3x4xi8>, %init: tensor<1x2x4xi32>) -> tensor<1x2x4xi32> {
+  // expected-error @below {{(contract_c11) has accumulate with a sum of 'i32' and a result of 'i32'}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xi8>, tensor<1x3x4xi8>) extras() accumulate outs(%init : tensor<1x2x4xi32>)
       attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
   ^bb0(%sum: i32):
     ac.yield %sum : i32

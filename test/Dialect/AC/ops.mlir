@@ -55,6 +55,43 @@ func.func @buffers(%a: memref<12x?x64xf32>, %b: memref<4x64x?xf32>, %init: memre
   return
 }
 
+// Bytes are summed in i32, and what is stored is what the epilogue makes of the sum.
+// CHECK-LABEL: func.func @bytes(
+// CHECK: ac.contract ins(%{{.*}}, %{{.*}} : tensor<1x?x64xi8>, tensor<1x64x32xi8>)
+// CHECK-SAME: lhs_unsigned
+// CHECK: ^bb0(%{{.*}}: i32, %{{.*}}: f32):
+// CHECK: ac.yield %{{.*}} : f32
+func.func @bytes(%a: tensor<1x?x64xi8>, %b: tensor<1x64x32xi8>, %scale: tensor<32xf32>, %init: tensor<1x?x32xf32>) -> tensor<1x?x32xf32> {
+  %r = ac.contract ins(%a, %b : tensor<1x?x64xi8>, tensor<1x64x32xi8>) extras(%scale : tensor<32xf32>)
+      outs(%init : tensor<1x?x32xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [#column], lhs_unsigned} {
+  ^bb0(%sum: i32, %by: f32):
+    %float = arith.sitofp %sum : i32 to f32
+    %scaled = arith.mulf %float, %by : f32
+    ac.yield %scaled : f32
+  } -> tensor<1x?x32xf32>
+  return %r : tensor<1x?x32xf32>
+}
+
+// CHECK-LABEL: func.func @small_floats(
+// CHECK: ac.contract ins(%{{.*}}, %{{.*}} : tensor<1x?x64xbf16>, tensor<1x64x32xbf16>)
+// CHECK: ^bb0(%{{.*}}: f32):
+// CHECK: ac.contract ins(%{{.*}}, %{{.*}} : tensor<1x?x64xbf16>, tensor<1x64x32xf32>)
+func.func @small_floats(%a: tensor<1x?x64xbf16>, %b: tensor<1x64x32xbf16>, %c: tensor<1x64x32xf32>, %init: tensor<1x?x32xbf16>, %wide: tensor<1x?x32xf32>) -> (tensor<1x?x32xbf16>, tensor<1x?x32xf32>) {
+  %r = ac.contract ins(%a, %b : tensor<1x?x64xbf16>, tensor<1x64x32xbf16>) extras() outs(%init : tensor<1x?x32xbf16>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    %rounded = arith.truncf %sum : f32 to bf16
+    ac.yield %rounded : bf16
+  } -> tensor<1x?x32xbf16>
+  %s = ac.contract ins(%a, %c : tensor<1x?x64xbf16>, tensor<1x64x32xf32>) extras() outs(%wide : tensor<1x?x32xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = []} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x?x32xf32>
+  return %r, %s : tensor<1x?x32xbf16>, tensor<1x?x32xf32>
+}
+
 // CHECK-LABEL: func.func @parallel(
 // CHECK: ac.parallel %{{.*}} grain %{{.*}} {
 // CHECK-NEXT: ^bb0(%[[BEGIN:.*]]: index, %[[END:.*]]: index):
