@@ -31,6 +31,7 @@ class Worker:
 
     def __init__(self, engine, model, threads, build, python=sys.executable, settings=None):
         self.engine, self.runs, self.feeds, self.failure = engine, 1, [], None
+        self.resident = None  # bytes behind the last measurement
         self._errors = tempfile.TemporaryFile()
         environment = {**os.environ, "PYTHONPATH": str(build / "python")} if engine == "accordion" else None
         command = [python, HERE / "worker.py", engine, model, threads, json.dumps(settings or {})]
@@ -75,6 +76,7 @@ class Worker:
         except BrokenPipeError:
             pass  # it died; reading its answer says why
         answer = self._answer()
+        self.resident = answer["resident_bytes"]
         return (answer["seconds"], answer["sums"]) if save else answer["seconds"]
 
     def settle(self):
@@ -121,7 +123,9 @@ def waiting():
 def compile_model(build, model, target, *flags, **environment):
     start = time.perf_counter()
     command = [build / "bin" / "ac-compile", model, "-o", target, *flags]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+    # Nothing comes from an earlier compilation, unless the caller says where from.
+    environment = {**os.environ, "ACCORDION_CACHE_DIR": "", **environment}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if "error" in line]
         raise RuntimeError(f"ac-compile: {errors[0][:200] if errors else f'ended with status {done.returncode}'}")

@@ -2,8 +2,8 @@
 """One engine with one model in a process of its own: `worker.py ENGINE MODEL THREADS SETTINGS`, the last as JSON.
 
 Everything it says is a line of JSON. First how long opening took; then, for each request that it reads, how long a run
-took. A request is `{"feeds": [FILE.npz, ...], "runs": N, "save": FILE.npz}`: N runs, with the feeds in turn, after which
-the answers of the last are saved if asked for. The answer has their sums too. `{"error": ...}` says what went wrong; it
+took, and the memory resident behind them. A request is `{"feeds": [FILE.npz, ...], "runs": N, "save": FILE.npz}`: N runs,
+with the feeds in turn, after which the answers of the last are saved if asked for. The answer has their sums too. `{"error": ...}` says what went wrong; it
 is the last word if opening failed. At the end of the input it answers with its peak resident memory.
 """
 
@@ -16,9 +16,10 @@ import numpy as np
 from engines import ENGINES
 
 
-def peak_memory():
+def memory(kind):
+    """Bytes of this process: `VmRSS` are resident now, `VmHWM` were at most."""
     with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(kind))
 
 
 def first_line(error):
@@ -55,6 +56,7 @@ def main():
             for i in range(runs):
                 results = engine.run(feeds[i % len(feeds)])
             answer = {"seconds": (time.perf_counter() - start) / runs}
+            answer["resident_bytes"] = memory("VmRSS")
             if request.get("save"):
                 answers = engine.answers(results)
                 np.savez(request["save"], *answers)
@@ -62,7 +64,7 @@ def main():
             say(**answer)
         except Exception as error:
             say(error=first_line(error))
-    say(peak_bytes=peak_memory())
+    say(peak_bytes=memory("VmHWM"))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 #include "Codegen/Native.h"
 #include "Compiler/Header.h"
 #include "Compiler/KernelTuner.h"
+#include "Compiler/ModelCache.h"
 #include "Compiler/Report.h"
 #include "Kernels/KernelDescription.h"
 #include "Lower/NodeLowering.h"
@@ -63,6 +64,9 @@ public:
   }
 
   llvm::Error run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const ImportOptions &)> import);
+
+  /// The files of external data that the model has read.
+  std::set<std::string> externalFiles;
 
 private:
   static DialectRegistry registry() {
@@ -201,6 +205,7 @@ Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const I
       for (const auto &[name, size] : options.dims)
         importOptions.dims[name] = size;
       // Operators without a lowering of their own may have one through the body that their schema gives.
+      importOptions.onExternalFile = [&](StringRef name) { externalFiles.insert(name.str()); };
       importOptions.keepFunction = [](StringRef domain, StringRef opType) {
         std::string name = (domain == "ai.onnx.ml" ? StringRef("ml") : domain).str();
         name += (name.empty() ? "" : ".") + opType.str();
@@ -386,6 +391,7 @@ llvm::Error Compilation::writeReport() {
   os << llvm::formatv("{0:2}\n",
                       llvm::json::Value(llvm::json::Object{{"output", output},
                                                            {"bytes", static_cast<int64_t>(size)},
+                                                           {"cached", false},
                                                            {"weight_bytes", static_cast<int64_t>(weightBytes)},
                                                            {"target", target.cpu},
                                                            {"kernels", llvm::json::Object{{"found", kernels.numFound}, {"made", kernels.numMade}}},
@@ -398,17 +404,45 @@ llvm::Error Compilation::writeReport() {
 
 } // namespace
 
+using Importer = llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const ImportOptions &)>;
+
+/// Compiles, or takes what was made from the same `model` before. `model` may be null: then it is not known beforehand.
+static llvm::Error compile(std::unique_ptr<llvm::MemoryBuffer> model, StringRef suffix, StringRef baseDir,
+                           StringRef output, const CompileOptions &options, Importer import) {
+  auto target = TargetInfo::get(options.march);
+  if (!target)
+    return target.takeError();
+  std::optional<ModelCache> cache;
+  if (model && ModelCache::serves(options)) {
+    if (options.progress)
+      options.progress("cache", 0);
+    cache.emplace(model->getBuffer(), suffix, baseDir, output, options, *target);
+    if (cache->fetch())
+      return llvm::Error::success();
+  }
+  Compilation compilation(output, options);
+  if (llvm::Error error = compilation.run(import))
+    return error;
+  if (cache)
+    cache->store(compilation.externalFiles);
+  return llvm::Error::success();
+}
+
 llvm::Error mlir::ac::compileModel(StringRef input, StringRef output, const CompileOptions &options) {
-  return Compilation(output, options).run([&](MLIRContext &context, const ImportOptions &importOptions) {
-    if (llvm::sys::path::extension(input) == ".mlir")
-      return parseSourceFile<ModuleOp>(input, &context);
-    return importONNX(input, &context, importOptions);
-  });
+  StringRef suffix = llvm::sys::path::extension(input);
+  auto model = llvm::MemoryBuffer::getFile(input, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  return compile(model ? std::move(*model) : nullptr, suffix, llvm::sys::path::parent_path(input), output, options,
+                 [&](MLIRContext &context, const ImportOptions &importOptions) {
+                   if (suffix == ".mlir")
+                     return parseSourceFile<ModuleOp>(input, &context);
+                   return importONNX(input, &context, importOptions);
+                 });
 }
 
 llvm::Error mlir::ac::compileModelBytes(StringRef bytes, StringRef baseDir, StringRef output,
                                         const CompileOptions &options) {
-  return Compilation(output, options).run([&](MLIRContext &context, const ImportOptions &importOptions) {
-    return importONNXBytes(bytes, baseDir, &context, importOptions);
-  });
+  return compile(llvm::MemoryBuffer::getMemBuffer(bytes, "model", /*RequiresNullTerminator=*/false), "", baseDir,
+                 output, options, [&](MLIRContext &context, const ImportOptions &importOptions) {
+                   return importONNXBytes(bytes, baseDir, &context, importOptions);
+                 });
 }

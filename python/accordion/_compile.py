@@ -36,6 +36,7 @@ def compile(  # noqa: A001
     fold_constants: bool = True,
     kernels: str = "mlir",
     tune: bool = False,
+    cache: bool = True,
 ) -> Session:
     """Compiles a model and opens the result.
 
@@ -51,6 +52,7 @@ def compile(  # noqa: A001
     fold_constants  whether what is constant is computed now
     kernels         who makes kernels: mlir, halide (where this build has it), or auto, what was found to be faster
     tune            measure the kernels of both on this machine now, and remember them; implies `auto`
+    cache           take the result of an earlier compilation of the same model, and keep this one
 
     Raises `accordion.Error` with all reasons, one a line. Returns None if `output` is nothing that can be run here.
     """
@@ -69,6 +71,7 @@ def compile(  # noqa: A001
         launcher=_launcher(),
         kernels=kernels,
         tune=tune,
+        cache=cache,
     )
     with tempfile.TemporaryDirectory(prefix="accordion-") as folder:
         target = os.fspath(output) if output is not None else os.path.join(folder, "model.so")

@@ -1,9 +1,12 @@
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# A test compiles what it says it compiles, and leaves nothing in the user's folder.
+os.environ["ACCORDION_CACHE_DIR"] = ""
 
 
 def pytest_addoption(parser):

@@ -46,6 +46,8 @@ struct Options {
                         cl::cat(category)};
   cl::opt<bool> noFold{"no-fold-constants", cl::desc("Does not compute constants while compiling"),
                             cl::cat(category)};
+  cl::opt<bool> noCache{"no-cache", cl::desc("Neither takes the result of an earlier compilation nor keeps this one"),
+                        cl::cat(category)};
   cl::opt<std::string> kernels{
       "kernels", cl::desc("Who makes kernels: mlir (default), halide, or auto (what --tune found to be faster)"),
       cl::init("mlir"), cl::value_desc("generator"), cl::cat(category)};
@@ -121,6 +123,7 @@ int main(int argc, char **argv) {
   options.optLevel = flags.optLevel;
   options.foldConstants = !flags.noFold;
   options.raise = !flags.noRaise;
+  options.cache = !flags.noCache;
   std::string self = llvm::sys::fs::getMainExecutable(argv[0], reinterpret_cast<void *>(&main));
   options.launcher = flags.launcher.empty() ? (llvm::sys::path::parent_path(self) + "/ac-launcher").str() : flags.launcher;
   options.halideGenerator = flags.halideGenerator.empty()

@@ -60,6 +60,9 @@ struct CompileOptions {
   std::string halideGenerator;
   /// The launcher to build executables from; empty: `ac-launcher` beside the running program.
   std::string launcher;
+  /// Whether what was compiled before may be taken from a folder, and what is compiled now kept there
+  /// (docs/getting-started.md).
+  bool cache = true;
   /// Told the name of each step as it starts, and the fraction done.
   std::function<void(llvm::StringRef step, double fraction)> progress;
 };

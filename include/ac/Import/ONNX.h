@@ -23,6 +23,9 @@ struct ImportOptions {
   /// Replaces every node for which `keepFunction` says false by the body that its schema gives, where it has one.
   /// `keepFunction` gets the domain (`` for ai.onnx) and the operator. Without it no built-in function is expanded.
   std::function<bool(StringRef domain, StringRef opType)> keepFunction;
+
+  /// Told the name of each file of external data, relative to the model's folder.
+  std::function<void(StringRef name)> onExternalFile;
 };
 
 /// Reads a model, checks it, inlines its functions, infers shapes and builds a module with one function `main`. The

@@ -71,7 +71,7 @@ OwningOpRef<ModuleOp> import(llvm::StringRef bytes, bool isText, llvm::StringRef
       parseText(bytes, model);
     else
       parseBinary(bytes, model);
-    ExternalData external(baseDir.str());
+    ExternalData external(baseDir.str(), options.onExternalFile);
     prepareModel(model, baseDir.str(), external, options);
     module = buildModule(model, external, context);
   } catch (const std::exception &error) {

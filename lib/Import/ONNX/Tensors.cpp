@@ -205,6 +205,8 @@ ExternalData::Slice ExternalData::get(const TensorProto &tensor) {
       throw ImportError(describeTensor(tensor) + ": cannot read `" + location + "`: " + buffer.getError().message());
     file = std::move(*buffer);
   }
+  if (onFile)
+    onFile(location);
   int64_t available = file->getBufferSize();
   if (length >= 0 && length != size)
     throw ImportError(describeTensor(tensor) + " takes " + Twine(size) +

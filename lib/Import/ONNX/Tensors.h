@@ -20,7 +20,9 @@ namespace mlir::ac {
 /// The files beside a model that hold its weights: mapped once each, never outside the model's folder.
 class ExternalData {
 public:
-  explicit ExternalData(std::string baseDir) : baseDir(std::move(baseDir)) {}
+  /// `onFile` is told the name of each file, where it is set.
+  explicit ExternalData(std::string baseDir, std::function<void(llvm::StringRef)> onFile = {})
+      : baseDir(std::move(baseDir)), onFile(std::move(onFile)) {}
 
   struct Slice {
     std::shared_ptr<llvm::MemoryBuffer> file;
@@ -31,6 +33,7 @@ public:
 
 private:
   std::string baseDir;
+  std::function<void(llvm::StringRef)> onFile;
   llvm::StringMap<std::shared_ptr<llvm::MemoryBuffer>> files;
 };
 
