@@ -23,7 +23,8 @@ static void compile(const std::optional<std::string> &path, const std::optional<
                     const std::string &baseDir, const std::string &output, const std::string &march,
                     const std::map<std::string, int64_t> &dims, const std::string &weightsFile,
                     const std::string &saveTemps, const std::string &reportFile, int optLevel, bool foldConstants,
-                    const std::string &launcher, const std::string &kernels, bool tune) {
+                    const std::string &launcher, const std::string &kernels, bool tune,
+                    const std::string &precision) {
   mlir::ac::CompileOptions options;
   options.output = mlir::ac::outputKindOf(output);
   options.march = march;
@@ -38,6 +39,7 @@ static void compile(const std::optional<std::string> &path, const std::optional<
                     : kernels == "auto" || tune ? mlir::ac::KernelGenerator::Auto
                                                 : mlir::ac::KernelGenerator::MLIR;
   options.tune = tune;
+  options.precision = precision == "bf16" ? mlir::ac::Precision::BF16 : mlir::ac::Precision::F32;
 
   static std::mutex mutex;
   llvm::StringRef data = bytes ? llvm::StringRef(bytes->c_str(), bytes->size()) : llvm::StringRef();
@@ -64,5 +66,5 @@ NB_MODULE(_compiler, module) {
   module.def("compile", &compile, nb::arg("path").none(), nb::arg("bytes").none(), nb::arg("base_dir"),
              nb::arg("output"), nb::arg("march"), nb::arg("dims"), nb::arg("weights_file"), nb::arg("save_temps"),
              nb::arg("report_file"), nb::arg("opt_level"), nb::arg("fold_constants"), nb::arg("launcher"),
-             nb::arg("kernels"), nb::arg("tune"));
+             nb::arg("kernels"), nb::arg("tune"), nb::arg("precision"));
 }
