@@ -215,6 +215,8 @@ Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const I
       if (!module)
         return failure("the model could not be read");
       target.attach(*module);
+      if (options.precision == Precision::BF16)
+        (*module)->setAttr(kPrecisionAttribute, StringAttr::get(&context, "bf16"));
       // What was written after a stage goes on with the next.
       if (auto name = (*module)->getAttrOfType<StringAttr>(kStageAttribute)) {
         auto isNamed = [&](const StageInfo &other) { return other.name == name.getValue(); };

@@ -70,6 +70,8 @@ void mlir::ac::buildLowerPipeline(OpPassManager &pm) {
 
 void mlir::ac::buildKernelsPipeline(OpPassManager &pm) {
   pm.addPass(createFoldTransposes());
+  // Constants stand as products read them, and what rounds rows can still become a part of what computes them.
+  pm.addPass(createNarrowProducts());
   // Convolutions, before elementwise fusion takes their loops; again below for products, once weights are packed.
   pm.addPass(createSelectKernels());
   // What a loop's body computes from constants and captures alone is computed once, before it.

@@ -37,6 +37,7 @@ def compile(  # noqa: A001
     kernels: str = "mlir",
     tune: bool = False,
     cache: bool = True,
+    precision: str = "f32",
 ) -> Session:
     """Compiles a model and opens the result.
 
@@ -53,6 +54,8 @@ def compile(  # noqa: A001
     kernels         who makes kernels: mlir, halide (where this build has it), or auto, what was found to be faster
     tune            measure the kernels of both on this machine now, and remember them; implies `auto`
     cache           take the result of an earlier compilation of the same model, and keep this one
+    precision       what products with constant matrices compute in where the model says f32: f32, or bf16, operands of
+                    8 significant bits and sums in f32
 
     Raises `accordion.Error` with all reasons, one a line. Returns None if `output` is nothing that can be run here.
     """
@@ -60,6 +63,8 @@ def compile(  # noqa: A001
         raise ValueError(f"kernels={kernels!r}, expected 'mlir', 'halide' or 'auto'")
     if tune and kernels == "halide":
         raise ValueError("tune chooses kernels itself; leave kernels='halide' out")
+    if precision not in ("f32", "bf16"):
+        raise ValueError(f"precision={precision!r}, expected 'f32' or 'bf16'")
     options = dict(
         march=march,
         dims=dims or {},
@@ -72,6 +77,7 @@ def compile(  # noqa: A001
         kernels=kernels,
         tune=tune,
         cache=cache,
+        precision=precision,
     )
     with tempfile.TemporaryDirectory(prefix="accordion-") as folder:
         target = os.fspath(output) if output is not None else os.path.join(folder, "model.so")

@@ -23,7 +23,8 @@ static void compile(const std::optional<std::string> &path, const std::optional<
                     const std::string &baseDir, const std::string &output, const std::string &march,
                     const std::map<std::string, int64_t> &dims, const std::string &weightsFile,
                     const std::string &saveTemps, const std::string &reportFile, int optLevel, bool foldConstants,
-                    const std::string &launcher, const std::string &kernels, bool tune, bool cache) {
+                    const std::string &launcher, const std::string &kernels, bool tune, bool cache,
+                    const std::string &precision) {
   mlir::ac::CompileOptions options;
   options.output = mlir::ac::outputKindOf(output);
   options.march = march;
@@ -39,6 +40,7 @@ static void compile(const std::optional<std::string> &path, const std::optional<
                                                 : mlir::ac::KernelGenerator::MLIR;
   options.tune = tune;
   options.cache = cache;
+  options.precision = precision == "bf16" ? mlir::ac::Precision::BF16 : mlir::ac::Precision::F32;
 
   static std::mutex mutex;
   llvm::StringRef data = bytes ? llvm::StringRef(bytes->c_str(), bytes->size()) : llvm::StringRef();
@@ -65,5 +67,5 @@ NB_MODULE(_compiler, module) {
   module.def("compile", &compile, nb::arg("path").none(), nb::arg("bytes").none(), nb::arg("base_dir"),
              nb::arg("output"), nb::arg("march"), nb::arg("dims"), nb::arg("weights_file"), nb::arg("save_temps"),
              nb::arg("report_file"), nb::arg("opt_level"), nb::arg("fold_constants"), nb::arg("launcher"),
-             nb::arg("kernels"), nb::arg("tune"), nb::arg("cache"));
+             nb::arg("kernels"), nb::arg("tune"), nb::arg("cache"), nb::arg("precision"));
 }

@@ -51,6 +51,11 @@ struct Options {
   cl::opt<std::string> kernels{
       "kernels", cl::desc("Who makes kernels: mlir (default), halide, or auto (what --tune found to be faster)"),
       cl::init("mlir"), cl::value_desc("generator"), cl::cat(category)};
+  cl::opt<std::string> precision{
+      "precision",
+      cl::desc("What products with constant matrices compute in where the model says f32: f32 (default), or bf16, "
+               "operands of 8 significant bits and sums in f32"),
+      cl::init("f32"), cl::value_desc("type"), cl::cat(category)};
   cl::opt<bool> tune{
       "tune",
       cl::desc("Measures the kernels of both generators on this machine, and remembers them; implies --kernels=auto"),
@@ -114,6 +119,11 @@ int main(int argc, char **argv) {
     return fail("--tune chooses kernels itself; leave --kernels=" + flags.kernels + " out");
   if (flags.tune)
     options.kernels = KernelGenerator::Auto;
+  std::map<std::string, Precision> precisions = {{"f32", Precision::F32}, {"bf16", Precision::BF16}};
+  auto precision = precisions.find(flags.precision);
+  if (precision == precisions.end())
+    return fail("unknown precision '" + flags.precision + "', expected f32 or bf16");
+  options.precision = precision->second;
   options.march = flags.march;
   options.weightsFile = flags.weights;
   options.stopAfter = flags.stopAfter;

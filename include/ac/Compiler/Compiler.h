@@ -32,6 +32,12 @@ enum class OutputKind {
   MLIR,         ///< `.mlir` after the stage `stopAfter`, or after the last
 };
 
+/// What products with constant matrices compute in, where the model says f32.
+enum class Precision {
+  F32,  ///< f32
+  BF16, ///< operands rounded to bf16, sums in f32
+};
+
 struct CompileOptions {
   /// `native`, `x86-64-v3`, `x86-64-v4` or `aarch64`.
   std::string march = "native";
@@ -53,6 +59,7 @@ struct CompileOptions {
   bool raise = true;
   /// Whether to fold constants by running compiled code here (needs a target that runs on this machine otherwise off).
   bool foldConstants = true;
+  Precision precision = Precision::F32;
   KernelGenerator kernels = KernelGenerator::MLIR;
   /// With `Auto`: measures now what has not been measured before.
   bool tune = false;
