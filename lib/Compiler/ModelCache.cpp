@@ -114,6 +114,7 @@ ModelCache::ModelCache(StringRef model, StringRef suffix, StringRef baseDir, Str
                            {"level", options.optLevel},
                            {"raise", options.raise},
                            {"fold", options.foldConstants},
+                           {"precision", static_cast<int>(options.precision)},
                            {"halide", asksHalide ? hashOfFile(options.halideGenerator) : ""},
                            {"launcher", isExecutable ? hashOfFile(options.launcher) : ""}};
   modelKey = hashOf(llvm::formatv("{0}", llvm::json::Value(std::move(facts))).str());
