@@ -401,6 +401,8 @@ def test_multi_head_refuses(accordion):
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 30
     with pytest.raises(accordion.Error, match=where + "query has 30 columns, expected a multiple of the 4 heads"):
         accordion.compile(model)
+    with pytest.raises(accordion.Error, match="unidirectional is set for several queries and another number of keys"):
+        accordion.compile(multi_head((), attributes={"unidirectional": 1})).run(None, multi_feeds((), 2, 5, 7))
 
 
 #

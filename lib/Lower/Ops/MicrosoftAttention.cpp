@@ -219,10 +219,19 @@ LogicalResult Attending::attend(NamedInput padding, NamedInput bias) {
   }
   if (node.getInt("unidirectional", 0) != 0) {
     form.after = 0;
-    // One query sees all keys, whatever came before.
-    OpFoldResult offset = past;
-    if (!Emitter::same(emit.add(past, rows), keys)) {
-      Value isOne = arith::CmpIOp::create(emit, arith::CmpIPredicate::eq, emit.asValue(rows), emit.constantIndex(1));
+    // As many new keys as queries, or a single query, which sees all: else it is not defined who sees what.
+    OpFoldResult offset = past, expected = emit.add(past, rows);
+    if (!Emitter::same(expected, keys)) {
+      auto known = getConstantIntValue(expected), have = getConstantIntValue(keys), count = getConstantIntValue(rows);
+      if (known && have && count && *count != 1)
+        return node.refuse("unidirectional is set for " + Twine(*count) + " queries and " + Twine(*have) +
+                           " keys, expected " + Twine(*known) + " keys");
+      auto equal = [&](OpFoldResult x, OpFoldResult y) -> Value {
+        return arith::CmpIOp::create(emit, arith::CmpIPredicate::eq, emit.asValue(x), emit.asValue(y));
+      };
+      Value isOne = equal(rows, emit.dimension(1));
+      node.require(arith::OrIOp::create(emit, isOne, equal(expected, keys)),
+                   "unidirectional is set for several queries and another number of keys");
       Value last = emit.asValue(emit.sub(keys, emit.dimension(1)));
       offset = arith::SelectOp::create(emit, isOne, last, emit.asValue(past)).getResult();
     }
