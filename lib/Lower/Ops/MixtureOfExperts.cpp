@@ -9,12 +9,13 @@
 // largest (of equal ones the last), each a matrix, an activation and another matrix. Its result is their sum weighted
 // by the softmax of the router values, over all experts or, normalised, over the k chosen ones.
 //
-// An expert is given the rows that chose it and no others. What it makes of them is weighted and added where they belong.
+// An expert is given the rows that chose it and no others. What it makes of them is weighted and added where they
+// belong.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Compaction.h"
 #include "Lower/Ops/MatrixProduct.h"
-#include "Lower/Ops/Scalars.h"
+#include "Lower/Ops/Ranking.h"
 #include "Support/Weights.h"
 #include "llvm/ADT/StringSet.h"
 #include <limits>
@@ -119,23 +120,11 @@ Value Mixture::route() {
   Value exponent = mapElements(emit, {router, alongRows(emit, largest, {1})}, f32,
                                [](Scalars &s, ValueRange v) { return s.exp(s.sub(v[0], v[1])); });
   // An expert is chosen if fewer than k come before it.
-  MLIRContext *context = emit.getContext();
-  AffineExpr row = getAffineDimExpr(0, context), expert = getAffineDimExpr(1, context),
-             other = getAffineDimExpr(2, context);
-  auto map = [&](AffineExpr column) { return AffineMap::get(3, 0, {row, column}, context); };
-  using utils::IteratorType;
-  Value before = emit.generic(
-      {router, router}, {map(expert), map(other)}, emit.fill({numRows, fixed(numExperts)}, emit.constant(f32, 0.0)),
-      map(expert), {IteratorType::parallel, IteratorType::parallel, IteratorType::reduction},
-      [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-        Scalars s(b, loc);
-        Value later = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ugt, linalg::IndexOp::create(b, loc, 2),
-                                            linalg::IndexOp::create(b, loc, 1));
-        Value comes = s.either(s.greater(v[1], v[0]), s.both(s.equal(v[1], v[0]), later));
-        return s.add(v[2], s.select(comes, s.constant(f32, 1.0), s.constant(f32, 0.0)));
-      });
+  Type i32 = emit.getI32Type();
+  Value ones = emit.fill({numRows, fixed(numExperts)}, emit.constant(i32, 1));
+  Value before = sumBefore(emit, router, ones, /*lastWins=*/true);
   auto chosen = [&](Scalars &s, Value count, Value value) {
-    return s.select(s.less(count, s.constant(f32, double(k))), value, s.constant(f32, 0.0));
+    return s.select(s.less(count, s.constantInt(i32, k)), value, s.constant(f32, 0.0));
   };
   Value share =
       mapElements(emit, {before, exponent}, f32, [&](Scalars &s, ValueRange v) { return chosen(s, v[0], v[1]); });

@@ -392,8 +392,7 @@ private:
         Value z = activate(b, loc, 0, add(b, loc, v[0], v[3]));
         Value r = activate(b, loc, 0, add(b, loc, v[1], v[4]));
         Value linear = hiddenBias ? add(b, loc, v[5], v[6]) : v[5];
-        Value candidate =
-            activate(b, loc, 1, add(b, loc, v[2], arith::MulFOp::create(b, loc, r, linear).getResult()));
+        Value candidate = activate(b, loc, 1, add(b, loc, v[2], arith::MulFOp::create(b, loc, r, linear).getResult()));
         return SmallVector<Value>{blend(b, loc, z, candidate, v.back())};
       });
     }

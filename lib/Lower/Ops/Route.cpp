@@ -9,12 +9,11 @@
 // drops.
 //
 // Within a row an expert's place is the number of experts that come before it, and what `top_p` asks for the mass of
-// these: experts * experts comparisons for a row, on vectors and without branches. That is the cheapest for the tens of
-// experts that models have; for thousands a sort would be. `expert_choice` compares rows, of which there may be many:
+// these (Ranking.h). `expert_choice` compares rows, of which there may be many:
 // the score from which on an expert takes rows is found bit by bit, one pass over the scores for each bit.
 //
 //===----------------------------------------------------------------------===//
-#include "Lower/Ops/Scalars.h"
+#include "Lower/Ops/Ranking.h"
 #include "dialects/AC/IR/ACDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include <limits>
@@ -35,7 +34,7 @@ private:
   /// For each expert the k rows that score it highest.
   Value byExpert();
   /// For each row and expert the sum of `values`, [rows, experts], over the experts that come before it.
-  Value sumBefore(Value values);
+  Value sumBefore(Value values) { return ac::sumBefore(emit, choice, values, op.getLastWins()); }
   /// The weights of all experts as if they were chosen, in the type of the scores.
   Value weigh(Value chosen);
   /// Of the true elements of a column only the first `limits[column]` ones (of i32), from the front or the back.
@@ -73,26 +72,6 @@ Value Routing::countLimit(OpFoldResult most) {
   Value k = emit.scalar(node.input(1)), zero = s.constantInt(k.getType(), 0);
   k = s.min(s.max(k, zero), emit.asInteger(most, k.getType()));
   return s.convert(k, emit.getI32Type());
-}
-
-Value Routing::sumBefore(Value values) {
-  using utils::IteratorType;
-  Type type = Emitter::elementType(values);
-  AffineExpr row = emit.getAffineDimExpr(0), expert = emit.getAffineDimExpr(1), other = emit.getAffineDimExpr(2);
-  auto map = [&](AffineExpr column) { return AffineMap::get(3, 0, {row, column}, emit.getContext()); };
-  Value zero = emit.constant(type, 0);
-  return emit.generic({choice, choice, values}, {map(expert), map(other), map(other)},
-                      emit.fill({numRows, numExperts}, zero), map(expert),
-                      {IteratorType::parallel, IteratorType::parallel, IteratorType::reduction},
-                      [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-                        Scalars s(b, loc);
-                        auto predicate = op.getLastWins() ? arith::CmpIPredicate::ugt : arith::CmpIPredicate::ult;
-                        Value winsTie = arith::CmpIOp::create(b, loc, predicate, linalg::IndexOp::create(b, loc, 2),
-                                                              linalg::IndexOp::create(b, loc, 1));
-                        Value before = s.either(s.greater(v[1], v[0]), s.both(s.equal(v[1], v[0]), winsTie));
-                        // In order, so that more experts never have less mass.
-                        return s.add(v[3], s.select(before, v[2], s.constantInt(type, 0)));
-                      });
 }
 
 Value Routing::byPlace() {

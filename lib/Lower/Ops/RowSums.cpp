@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Both are sums over branches, of which a row takes part in some. For each branch the rows that take part are listed and
-// go through it, and what comes out is added to their places in the sum; a branch of which there are none costs the
+// Both are sums over branches, of which a row takes part in some. For each branch the rows that take part are listed
+// and go through it, and what comes out is added to their places in the sum; a branch of which there are none costs the
 // pass over the decision. The additions of a row happen in the order of the branches, whatever its batch mates do.
 //
 //===----------------------------------------------------------------------===//
@@ -114,9 +114,8 @@ LogicalResult RowSum::lower(bool dense, Value start) {
                           [](Scalars &s, ValueRange v) { return s.add(v[0], v[1]); });
       continue;
     }
-    Compaction list = Compaction::of(emit, rows.numRows(), [&](OpBuilder &b, Location loc, Value row) {
-      return takesPart(b, loc, row, branch);
-    });
+    Compaction list = Compaction::of(
+        emit, rows.numRows(), [&](OpBuilder &b, Location loc, Value row) { return takesPart(b, loc, row, branch); });
     counters.count(1 + branch, list.count);
     FailureOr<SmallVector<Value>> results = rows.run(node, branch, list);
     if (failed(results))
