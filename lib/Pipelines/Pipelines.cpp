@@ -37,6 +37,7 @@ void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
   pm.addPass(createRaiseMoeOperator());
   pm.addPass(createRaiseGatheredWeights());
   pm.addPass(createRaiseBatchedExperts());
+  pm.addPass(createRaiseExpertSlots());
   pm.addPass(createRaiseGroupedRows());
   pm.addPass(createRaiseStackedRows());
   pm.addPass(createRaiseGatheredRows());

@@ -8,7 +8,7 @@
 
 namespace mlir::ac {
 
-bool ExpertSum::holds(const Layout &layout, int axis) {
+bool ExpertAxes::holds(const Layout &layout, int axis) {
   return llvm::any_of(layout, [&](const Axes &axes) { return llvm::is_contained(axes, axis); });
 }
 
@@ -27,7 +27,7 @@ SmallVector<int> ExpertSum::axesOf(Frame frame) const {
   return axes;
 }
 
-ExpertSum::Layout ExpertSum::broadcast(const Layout &result, RankedTensorType operand) {
+ExpertAxes::Layout ExpertAxes::broadcast(const Layout &result, RankedTensorType operand) {
   Layout layout;
   size_t missing = result.size() - operand.getRank();
   for (auto [dim, size] : llvm::enumerate(operand.getShape()))
@@ -35,8 +35,8 @@ ExpertSum::Layout ExpertSum::broadcast(const Layout &result, RankedTensorType op
   return layout;
 }
 
-std::optional<ExpertSum::Layout> ExpertSum::throughReshape(const Layout &layout, RankedTensorType to,
-                                                           RankedTensorType from) const {
+std::optional<ExpertAxes::Layout> ExpertAxes::throughReshape(const Layout &layout, RankedTensorType to,
+                                                             RankedTensorType from) const {
   // All axes in order, with their sizes.
   SmallVector<std::pair<int, int64_t>> axes;
   for (auto [dim, own] : llvm::enumerate(layout))
@@ -94,8 +94,10 @@ std::optional<ExpertSum::Layout> ExpertSum::throughReshape(const Layout &layout,
   return result;
 }
 
-std::optional<ExpertSum::Layout> ExpertSum::throughMove(Operation *op, const Layout &layout) const {
+std::optional<ExpertAxes::Layout> ExpertAxes::throughMove(Operation *op, const Layout &layout) const {
   StringRef name = operatorOf(op);
+  if (op->getNumOperands() == 0)
+    return std::nullopt;
   if (name == "Identity" || name == "Cast")
     return layout;
   auto from = rankedType(op->getOperand(0)), to = rankedType(op->getResult(0));
@@ -139,8 +141,7 @@ static bool isPlainMove(StringRef name) {
          name == "Transpose";
 }
 
-Value ExpertSum::arrange(OpBuilder &b, Value value, Layout layout, ArrayRef<int> axes) {
-  Location loc = root->getLoc();
+Value ExpertAxes::arrange(OpBuilder &b, Value value, Layout layout, ArrayRef<int> axes) {
   auto isSplit = [](const Layout &layout) {
     return llvm::all_of(layout, [](const Axes &own) { return own.size() <= 1; });
   };
@@ -240,7 +241,7 @@ Type ExpertSum::typeFor(Value value, const Layout &layout, Frame frame) const {
     int64_t size = 1;
     for (auto [dim, own] : llvm::enumerate(layout))
       if (llvm::is_contained(own, axis))
-        size = axis < kSum ? rowSizes[axis] : type.getDimSize(dim);
+        size = axis < kSum ? (kind == Kind::Slots ? typedSizes : rowSizes)[axis] : type.getDimSize(dim);
     shape.push_back(size);
   }
   return RankedTensorType::get(shape, type.getElementType());

@@ -55,7 +55,7 @@ Value ExpertSum::translate(Value value, const Layout &layout, Frame frame) {
     return known;
   Operation *op = value.getDefiningOp();
   SmallVector<int> axes = axesOf(frame);
-  bool rows = holdsRows(layout), sum = holds(layout, kSum);
+  bool rows = holdsRows(layout), sum = holds(layout, kSum) || (singleChoice && isPicked(value));
   if (rows && sum) {
     if (!op || op->getBlock() != root->getBlock() || op->getNumRegions() != 0)
       return refused(root, "sums what is not made in this graph");
@@ -65,6 +65,8 @@ Value ExpertSum::translate(Value value, const Layout &layout, Frame frame) {
       done[key] = made;
     return made;
   }
+  if (rows && kind == Kind::Slots)
+    return refused(op ? op : root, "depends on the place that a row has with an expert");
   if (rows && frame == Frame::Matrix)
     return refused(op ? op : root, "has a matrix for each row that no choice of experts gave");
   OpBuilder b = inside();
@@ -87,7 +89,8 @@ Value ExpertSum::translate(Value value, const Layout &layout, Frame frame) {
     if (sum && kind == Kind::Choices)
       return refused(op ? op : root, "differs between choices, not experts");
     if (sum) {
-      kind = Kind::Experts;
+      if (kind != Kind::Slots)
+        kind = Kind::Experts;
       while (llvm::any_of(own, [](const Axes &axes) { return axes.size() > 1; })) {
         Operation *move = source.getDefiningOp();
         auto before = move && operatorOf(move) != "Cast" ? throughMove(move, own) : std::nullopt;
@@ -199,6 +202,30 @@ Value ExpertSum::translateEinsum(Operation *op, const Layout &layout) {
       return refused(op, "sums one operand alone");
   if (of[!matrixIsFirst ? 0 : 1].contains(feature))
     return refused(op, "has the features of both operands");
+  if (kind == Kind::Slots) {
+    // Rows by their places: neither operand is a matrix of an expert.
+    for (unsigned i : {0u, 1u}) {
+      Value rows = throughMoves(op->getOperand(i), true, true);
+      int place = rowSizes.size() - 1;
+      auto letterOf = [&](int axis) {
+        auto found = llvm::find_if(axes, [&](const auto &own) { return own.second == Axes{axis}; });
+        return found == axes.end() ? '\0' : found->first;
+      };
+      char placeLetter = letterOf(place), expertLetter = letterOf(kSum);
+      if (!of[i].contains(feature) || of[i].contains(expertLetter) || of[i].contains(placeLetter) ||
+          !of[1 - i].contains(expertLetter) || !of[1 - i].contains(placeLetter) || operatorOf(rows) == "Constant")
+        continue;
+      ExpertSlots::Laid laid[2];
+      for (unsigned side : {0u, 1u}) {
+        laid[side].value = op->getOperand(side);
+        for (char letter : of[side])
+          laid[side].layout.push_back(letter == inner         ? Axes{place}
+                                      : letter == placeLetter ? Axes{kFeature}
+                                                              : axes[letter]);
+      }
+      return translateDispatch(op, i, laid[i], laid[1 - i]);
+    }
+  }
   auto layoutOf = [&](unsigned i, int in, int out) {
     Layout own;
     auto type = rankedType(op->getOperand(i));
@@ -231,13 +258,13 @@ Value ExpertSum::translateGather(Operation *op, const Layout &layout, Frame fram
   Layout picked(layout.begin(), layout.begin() + count), rest(layout.begin() + count, layout.end());
   if (holdsRows(rest) || holds(rest, kSum))
     return refused(op, "picks rows, not experts");
-  if (kind == Kind::Experts)
+  if (kind == Kind::Experts || kind == Kind::Slots)
     return refused(op, "picks among experts that are all computed");
   if (frame == Frame::Matrix)
     kind = Kind::Choices;
   if (isND)
     picked.push_back({});
-  if (!isChoice(indices, picked))
+  if (!isChoice(indices, picked, type.getDimSize(0)))
     return {};
   if (type.isDynamicDim(0) || (numExperts && numExperts != type.getDimSize(0)))
     return refused(op, "picks from another number of experts than others do");

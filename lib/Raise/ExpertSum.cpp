@@ -26,6 +26,33 @@ ExpertSum::~ExpertSum() {
   }
 }
 
+/// What picks experts, seen through what keeps numbers and their order.
+static Value choiceOf(Value indices) {
+  while (Operation *op = indices.getDefiningOp()) {
+    StringRef name = operatorOf(op);
+    if (name != "Cast" && name != "Identity" && name != "Reshape" && name != "Squeeze" && name != "Unsqueeze" &&
+        name != "Flatten")
+      break;
+    indices = op->getOperand(0);
+  }
+  return indices;
+}
+
+/// Whether all numbers are those of experts by how they are made.
+static bool areExperts(Value value, int64_t count) {
+  StringRef name = operatorOf(value);
+  if (name == "Gather")
+    return areIntsBelow(value.getDefiningOp()->getOperand(0), count);
+  if (name != "ArgMax" && (name != "TopK" || cast<OpResult>(value).getResultNumber() != 1))
+    return false;
+  // Indices lie within the axis.
+  Operation *op = value.getDefiningOp();
+  auto type = rankedType(op->getOperand(0));
+  int64_t rank = type ? type.getRank() : 0, axis = intOf(op, "axis", name == "TopK" ? -1 : 0);
+  axis += axis < 0 ? rank : 0;
+  return axis >= 0 && axis < rank && !type.isDynamicDim(axis) && type.getDimSize(axis) <= count;
+}
+
 //===----------------------------------------------------------------------===//
 // What is summed
 //===----------------------------------------------------------------------===//
@@ -109,8 +136,11 @@ bool ExpertSum::findRoot() {
     auto type = rankedType(answers), weightsType = rankedType(factor);
     if (!weights.contains(feature) && terms.size() == output.size() + 1 && weights.size() == output.size() + 1 &&
         holdsBatchedProduct(answers)) {
-      kind = Kind::Experts;
-      return refuse(Reason("it sums over places of an expert as well as experts, as a capacity asks for"));
+      // Experts and their places are summed over.
+      kind = Kind::Slots;
+      slotEquation = text;
+      factor = root->getOperand(answersFirst ? 1 : 0);
+      return true;
     }
     if (weights.contains(feature) || terms.size() != output.size() + 1 || weights.size() != output.size() || !type ||
         !weightsType)
@@ -139,7 +169,17 @@ bool ExpertSum::findRoot() {
 bool ExpertSum::match() {
   if (!findRoot())
     return kind != Kind::Unknown;
-  // Moves and the product with the weights stand between the sum and the experts' answers.
+  if (kind == Kind::Slots)
+    return matchSlots();
+  followMoves();
+  if (auto first = buildExpert(0))
+    return matchChain();
+  // Other sums are none of ours; one over choices or experts is.
+  return kind != Kind::Unknown;
+}
+
+/// Follows the answers through moves and the product with the weights, which stand between the sum and the experts.
+void ExpertSum::followMoves() {
   chain.insert(root);
   while (Operation *op = answers.getDefiningOp()) {
     if (op->getBlock() != root->getBlock())
@@ -165,10 +205,77 @@ bool ExpertSum::match() {
     answersLayout = *before;
     answers = op->getOperand(0);
   }
-  if (auto first = buildExpert(0))
-    return matchChain();
-  // Other sums are none of ours; one over choices or experts is.
-  return kind != Kind::Unknown;
+}
+
+/// Whether a value is made of what a single choice picked.
+bool ExpertSum::isPicked(Value value) {
+  auto [known, isNew] = picked.try_emplace(value, false);
+  Operation *op = value.getDefiningOp();
+  if (!isNew || !op || op->getBlock() != root->getBlock() || op->getNumRegions() != 0)
+    return known->second;
+  StringRef name = operatorOf(op);
+  bool picks = (name == "Gather" || name == "GatherND") && choiceOf(op->getOperand(1)) == singleChoice;
+  bool result = picks || llvm::any_of(op->getOperands(), [&](Value operand) { return isPicked(operand); });
+  return picked[value] = result;
+}
+
+bool ExpertSum::matchSingle() {
+  StringRef name = operatorOf(root);
+  if ((name != "MatMul" && name != "Einsum") || root->getNumOperands() != 2)
+    return false;
+  for (Value operand : root->getOperands()) {
+    Value source = throughMoves(operand, /*shapes=*/true, /*casts=*/true);
+    while (operatorOf(source) == "Transpose")
+      source = throughMoves(source.getDefiningOp()->getOperand(0), true, true);
+    StringRef made = operatorOf(source);
+    auto type =
+        made == "Gather" || made == "GatherND" ? rankedType(source.getDefiningOp()->getOperand(0)) : RankedTensorType();
+    if (!type || type.getRank() != 3 || type.isDynamicDim(0))
+      continue;
+    Value choice = choiceOf(source.getDefiningOp()->getOperand(1));
+    singleChoice = areExperts(choice, type.getDimSize(0)) ? choice : Value();
+  }
+  if (!singleChoice)
+    return false;
+  // Biases are picked by the same choice.
+  for (Operation *next = root; next->getResult(0).hasOneUse();) {
+    next = *next->getResult(0).user_begin();
+    StringRef user = operatorOf(next);
+    bool moves = user == "Squeeze" || user == "Reshape" || user == "Unsqueeze" || user == "Identity";
+    if (next->getBlock() != root->getBlock() || (!moves && user != "Add") || next->getNumResults() != 1)
+      break;
+    if (user != "Add")
+      continue;
+    bool both = llvm::all_of(next->getOperands(), [&](Value operand) { return isPicked(operand); });
+    if (!both)
+      break;
+    root = next;
+    picked.clear();
+  }
+  answers = root->getResult(0);
+  auto type = rankedType(answers);
+  if (!type || type.getRank() < 2 || !isa<FloatType>(type.getElementType()))
+    return false;
+  int64_t features = type.getRank() - 1;
+  while (features > 0 && type.getDimSize(features) == 1)
+    --features;
+  for (auto [dim, size] : llvm::enumerate(type.getShape())) {
+    if (static_cast<int64_t>(dim) == features) {
+      answersLayout.push_back({kFeature});
+    } else if (size == 1) {
+      answersLayout.push_back({});
+    } else {
+      answersLayout.push_back({static_cast<int>(rowSizes.size())});
+      rowSizes.push_back(size);
+    }
+  }
+  outside.setInsertionPoint(root);
+  before = root->getPrevNode();
+  if (rowSizes.empty())
+    return false;
+  // Rows that are the same for several choices are summed later, or are none of ours.
+  auto isWhole = [&](Value rows) { return rankedType(rows).getShape().drop_back() == ArrayRef<int64_t>(rowSizes); };
+  return buildExpert(0) && kind == Kind::Choices && llvm::all_of(rowOperands, isWhole) && matchChain();
 }
 
 /// What must hold besides that each expert could be written down.
@@ -193,7 +300,7 @@ bool ExpertSum::matchChain() {
 // Choices and weights
 //===----------------------------------------------------------------------===//
 
-bool ExpertSum::isChoice(Value indices, const Layout &layout) {
+bool ExpertSum::isChoice(Value indices, const Layout &layout, int64_t count) {
   // All choices in order, row by row.
   SmallVector<int> axes;
   for (const Axes &own : layout)
@@ -201,35 +308,31 @@ bool ExpertSum::isChoice(Value indices, const Layout &layout) {
   SmallVector<int> wanted;
   for (unsigned row = 0; row < rowSizes.size(); ++row)
     wanted.push_back(row);
-  wanted.push_back(kSum);
+  if (!singleChoice)
+    wanted.push_back(kSum);
   if (axes != wanted)
     return refuse(Reason("experts are not picked for each row and choice in order"));
-  Value source = indices;
-  while (Operation *op = source.getDefiningOp()) {
-    StringRef name = operatorOf(op);
-    if (name != "Cast" && name != "Identity" && name != "Reshape" && name != "Squeeze" && name != "Unsqueeze" &&
-        name != "Flatten")
-      break;
-    source = op->getOperand(0);
-  }
+  Value source = choiceOf(indices);
   if (choices)
     return source == choices || refuse(Reason("experts are picked by different choices"));
-  // TopK's indices lie within its axis.
   auto type = rankedType(source);
-  bool isTopK = operatorOf(source) == "TopK" && cast<OpResult>(source).getResultNumber() == 1;
-  if (!isTopK || !type)
-    return refuse(Reason("what picks experts is not made by TopK"));
-  int64_t rank = type.getRank(), axis = intOf(source.getDefiningOp(), "axis", -1);
-  if (rank != static_cast<int64_t>(wanted.size()) || axis % rank != (axis < 0 ? -1 : rank - 1) ||
-      type.getDimSize(rank - 1) != sumSize)
-    return refuse(Reason("TopK does not choose for each row"));
+  if (!type || !areExperts(source, count))
+    return refuse(Reason("what picks experts is made by no TopK or ArgMax, nor looked up in a table of experts"));
+  // [rows..., choices]; of a single choice the last dimension may be missing.
+  int64_t rank = type.getRank(), rows = rowSizes.size();
+  bool isLast = rank == rows + 1 && type.getDimSize(rank - 1) == (singleChoice ? 1 : sumSize);
+  if (operatorOf(source) == "TopK")
+    isLast &= (intOf(source.getDefiningOp(), "axis", -1) + rank) % rank == rank - 1;
+  if (!isLast && !(singleChoice && rank == rows))
+    return refuse(Reason(describe(source.getDefiningOp()) + " does not choose for each row", source.getDefiningOp()));
   choices = source;
   return true;
 }
 
 /// [rows..., experts]
 Value ExpertSum::weights() {
-  Location loc = root->getLoc();
+  if (kind == Kind::Slots)
+    return slots->weights(outside, rankedType(root->getResult(0)).getElementType());
   SmallVector<int> axes;
   for (unsigned row = 0; row < rowSizes.size(); ++row)
     axes.push_back(row);
@@ -240,6 +343,13 @@ Value ExpertSum::weights() {
   if (kind == Kind::Experts)
     return own;
   // The sum over a row's choices of the weight where the choice is the expert.
+  Value choices = this->choices;
+  if (auto type = rankedType(choices); singleChoice && type.getRank() == static_cast<int64_t>(rowSizes.size())) {
+    SmallVector<int64_t> shape(type.getShape());
+    shape.push_back(1);
+    choices = make(outside, loc, "Unsqueeze", RankedTensorType::get(shape, type.getElementType()),
+                   {choices, makeInts(outside, loc, {1}, type.getRank())});
+  }
   auto type = rankedType(choices);
   Type element = own ? rankedType(own).getElementType() : rankedType(root->getResult(0)).getElementType();
   int64_t rank = type.getRank();
@@ -292,7 +402,6 @@ std::unique_ptr<Block> ExpertSum::buildExpert(int64_t number) {
 }
 
 bool ExpertSum::rewrite(bool dense) {
-  Location loc = root->getLoc();
   Value scale = weights();
   if (!scale)
     return refuse(Reason("weights have a shape that is not known"));
@@ -307,10 +416,19 @@ bool ExpertSum::rewrite(bool dense) {
   made = dispatch;
   Value sum = dispatch.getResult();
   Type wanted = root->getResult(0).getType();
-  if (operatorOf(root) == "ReduceSum" && intOf(root, "keepdims", 1))
+  SmallVector<int64_t> units;
+  for (auto [dim, own] : llvm::enumerate(answersLayout))
+    if (own.empty())
+      units.push_back(dim);
+  if (!singleChoice && operatorOf(root) == "ReduceSum" && intOf(root, "keepdims", 1))
     sum = make(outside, loc, "Unsqueeze", wanted, {sum, makeInts(outside, loc, {1}, sumAxis)});
-  else if (operatorOf(root) == "MatMul")
+  else if (!singleChoice && operatorOf(root) == "MatMul")
     sum = make(outside, loc, "Unsqueeze", wanted, {sum, makeInts(outside, loc, {1}, sumAxis)});
+  else if (singleChoice && rankedType(sum).getRank() != cast<RankedTensorType>(wanted).getRank())
+    sum = make(outside, loc, "Unsqueeze", wanted,
+               {sum, makeInts(outside, loc, {static_cast<int64_t>(units.size())}, units)});
+  if (sum.getType() != wanted)
+    sum = make(outside, loc, "Identity", wanted, sum);
   root->getResult(0).replaceAllUsesWith(sum);
   return true;
 }
@@ -325,9 +443,14 @@ void raiseExpertSums(Operation *scope, ExpertSum::Kind kind, StringRef what, boo
   for (Operation *op : llvm::reverse(sums)) {
     if (replaced.contains(op))
       continue;
-    ExpertSum sum(op);
-    if (!sum.match() || sum.kind != kind)
+    ExpertSum all(op), single(op);
+    bool isSum = all.match();
+    if (!isSum && (kind != ExpertSum::Kind::Choices || !single.matchSingle()))
       continue;
+    ExpertSum &sum = isSum ? all : single;
+    if (sum.kind != kind)
+      continue;
+    op = sum.rootOperation();
     if (!sum.why.empty() || !sum.rewrite(dense)) {
       remarkRefused(op, what + " not raised", sum.why);
       continue;

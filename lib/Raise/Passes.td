@@ -102,6 +102,25 @@ def RaiseBatchedExperts : Pass<"ac-raise-batched-experts", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
 }
 
+def RaiseExpertSlots : Pass<"ac-raise-expert-slots", "::mlir::ModuleOp"> {
+  let summary = "Find experts with a capacity, in whose places rows are put";
+  let description = [{
+    `Einsum(combine[rows, E, C], f(Einsum(dispatch[rows, E, C], x)))`, where `f` multiplies what is in the places of each
+    expert by its matrices, becomes `ac.moe_dispatch` whose weights are `combine` summed over places. Places that are
+    empty are not computed, and neither product with a one-hot tensor is left.
+
+    It is proven that no two rows have one place: `combine` is a sum of products with a one-hot code of a place, each a
+    count (CumSum) of the rows before that chose the same expert, which starts at zero or behind the rows of another
+    choice; and that what is combined was dispatched. What drops rows that come too late is one of the factors, and stays.
+
+    Leaves alone places that are made otherwise, and what depends on the place that a row has. A remark tells for each
+    candidate what it became or what was in the way.
+  }];
+  let options = [Option<"dense", "dense", "bool", "false",
+                        "Ask for the reference lowering of what is found: every expert for every row, then selected">];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::onnx::ONNXDialect"];
+}
+
 def RaiseMoeOperator : Pass<"ac-raise-moe-operator", "::mlir::ModuleOp"> {
   let summary = "Write out com.microsoft.MoE and QMoE";
   let description = [{

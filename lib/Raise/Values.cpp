@@ -60,15 +60,71 @@ std::optional<SmallVector<int64_t>> constantInts(Value value) {
   return values;
 }
 
+/// What a known size filled with a number, a Transpose of a matrix or a Slice along one axis makes of the integers of
+/// its operand. Paddings are written so by one exporter.
+static std::optional<SmallVector<int64_t>> knownMoved(Operation *op, std::optional<SmallVector<int64_t>> from) {
+  auto type = rankedType(op->getResult(0)), fromType = rankedType(op->getOperand(0));
+  if (!type.hasStaticShape() || type.getNumElements() > 64 || !fromType || !fromType.hasStaticShape())
+    return std::nullopt;
+  if (operatorOf(op) == "ConstantOfShape") {
+    auto fill = op->getAttrOfType<DenseElementsAttr>("value");
+    if (!fill)
+      return std::nullopt;
+    return SmallVector<int64_t>(type.getNumElements(), fill.getSplatValue<APInt>().getSExtValue());
+  }
+  if (!from || static_cast<int64_t>(from->size()) != fromType.getNumElements() || fromType.getRank() > 2)
+    return std::nullopt;
+  bool isMatrix = fromType.getRank() == 2;
+  int64_t rows = isMatrix ? fromType.getDimSize(0) : 1, columns = fromType.getRank() ? fromType.getShape().back() : 1;
+  SmallVector<int64_t> result;
+  if (operatorOf(op) == "Transpose") {
+    auto perm = intsOf(op, "perm", ~0u);
+    if (!isMatrix || (perm && *perm != SmallVector<int64_t>{1, 0}))
+      return std::nullopt;
+    for (int64_t column = 0; column < columns; ++column)
+      for (int64_t row = 0; row < rows; ++row)
+        result.push_back((*from)[row * columns + column]);
+    return result;
+  }
+  auto starts = intsOf(op, "starts", 1), ends = intsOf(op, "ends", 2), steps = intsOf(op, "steps", 4);
+  bool hasAxes = op->getNumOperands() > 3 && !isa<NoneType>(op->getOperand(3).getType());
+  auto axes = hasAxes ? normalized(intsOf(op, "axes", 3), fromType.getRank()) : std::nullopt;
+  if (!starts || !ends || !axes || axes->size() != 1 || starts->size() != 1 || ends->size() != 1)
+    return std::nullopt;
+  bool alongRows = isMatrix && axes->front() == 0;
+  int64_t size = alongRows ? rows : columns, step = steps ? steps->front() : 1;
+  auto clamp = [&](int64_t at, int64_t least, int64_t most) {
+    at = at < 0 && at >= -size ? at + size : at;
+    return std::min(std::max(at, least), most);
+  };
+  if (step != 1 && step != -1)
+    return std::nullopt;
+  SmallVector<int64_t> picked;
+  int64_t begin = step > 0 ? clamp(starts->front(), 0, size) : clamp(starts->front(), 0, size - 1);
+  int64_t end = step > 0 ? clamp(ends->front(), 0, size) : clamp(ends->front(), -1, size - 1);
+  for (int64_t at = begin; step > 0 ? at < end : at > end; at += step)
+    picked.push_back(at);
+  for (int64_t row = 0; row < (alongRows ? static_cast<int64_t>(picked.size()) : rows); ++row)
+    for (int64_t column = 0; column < (alongRows ? columns : static_cast<int64_t>(picked.size())); ++column)
+      result.push_back((*from)[(alongRows ? picked[row] : row) * columns + (alongRows ? column : picked[column])]);
+  return result;
+}
+
 std::optional<SmallVector<int64_t>> knownInts(Value value, int depth) {
   Operation *op = value.getDefiningOp();
   auto type = rankedType(value);
-  if (!op || depth == 0 || !type || type.getRank() > 1 || !type.getElementType().isInteger(64))
+  if (!op || depth == 0 || !type || !type.getElementType().isInteger(64))
     return std::nullopt;
   StringRef name = operatorOf(op);
   if (name == "Constant")
     return constantInts(value);
   auto operand = [&](unsigned i) { return knownInts(op->getOperand(i), depth - 1); };
+  if (name == "ConstantOfShape" || name == "Transpose" || name == "Slice")
+    return knownMoved(op, name == "ConstantOfShape" ? std::nullopt : operand(0));
+  if (name == "Reshape" && type.hasStaticShape())
+    return operand(0);
+  if (type.getRank() > 1)
+    return std::nullopt;
   if (name == "Identity" || name == "Cast" || name == "Squeeze" || name == "Unsqueeze" || name == "Reshape")
     return operand(0);
   if (name == "Concat") {
@@ -88,8 +144,9 @@ std::optional<SmallVector<int64_t>> knownInts(Value value, int depth) {
     auto source = shape && operatorOf(shape) == "Shape" && !shape->getAttr("start") && !shape->getAttr("end")
                       ? rankedType(shape->getOperand(0))
                       : RankedTensorType();
+    auto from = rankedType(op->getOperand(0));
     auto list = source ? std::optional(llvm::to_vector(source.getShape())) : operand(0);
-    if (!indices || !list)
+    if (!indices || !list || !from || from.getRank() != 1)
       return std::nullopt;
     SmallVector<int64_t> picked;
     for (int64_t index : *indices) {
@@ -113,6 +170,26 @@ std::optional<SmallVector<int64_t>> knownInts(Value value, int depth) {
   if (overflows)
     return std::nullopt;
   return SmallVector<int64_t>{name == "Div" ? a / b : result};
+}
+
+bool areIntsBelow(Value value, int64_t end) {
+  ElementsAttr constant = constantOf(value);
+  auto isWithin = [&](int64_t number) { return number >= 0 && number < end; };
+  if (auto dense = dyn_cast_if_present<DenseElementsAttr>(constant))
+    return isa<IntegerType>(dense.getElementType()) && llvm::all_of(dense.getValues<APInt>(), [&](const APInt &number) {
+             return isWithin(number.getSExtValue());
+           });
+  auto blob = dyn_cast_if_present<DenseResourceElementsAttr>(constant);
+  if (!blob || !blob.getRawHandle().getBlob())
+    return false;
+  ArrayRef<char> bytes = blob.getRawHandle().getBlob()->getData();
+  auto all = [&](auto zero) {
+    using Number = decltype(zero);
+    ArrayRef<Number> numbers(reinterpret_cast<const Number *>(bytes.data()), bytes.size() / sizeof(Number));
+    return llvm::all_of(numbers, isWithin);
+  };
+  Type element = constant.getElementType();
+  return element.isInteger(64) ? all(int64_t()) : element.isInteger(32) && all(int32_t());
 }
 
 std::optional<double> constantNumber(Value value) {
@@ -250,7 +327,7 @@ Value makeCast(OpBuilder &b, Location loc, Value value, Type element) {
   if (type.getElementType() == element)
     return value;
   // ONNX numbers of the types that masks and counts have.
-  int64_t to = element.isF32() ? 1 : element.isF16() ? 10 : element.isF64() ? 11 : element.isBF16() ? 16 : element.isInteger(1) ? 9 : 7;
+  int64_t to = element.isF32() ? 1 : element.isF16() ? 10 : element.isF64() ? 11 : element.isBF16() ? 16 : element.isInteger(1) ? 9 : element.isInteger(32) ? 6 : 7;
   return make(b, loc, "Cast", RankedTensorType::get(type.getShape(), element), value, intAttribute(b, "to", to));
 }
 

@@ -29,8 +29,10 @@ bool isProduct(Operation *op);
 
 /// The integers of a constant.
 std::optional<SmallVector<int64_t>> constantInts(Value value);
-/// The integers of a value of one dimension or none that is computed from constants and known dimensions alone.
+/// The integers of a value, row by row, that is computed from constants and known dimensions alone.
 std::optional<SmallVector<int64_t>> knownInts(Value value, int depth = 16);
+/// Whether a value is a constant of integers from zero to below `end`.
+bool areIntsBelow(Value value, int64_t end);
 /// The number that all elements of a constant are.
 std::optional<double> constantNumber(Value value);
 /// Whether every element is zero, by being a constant or filled with it.

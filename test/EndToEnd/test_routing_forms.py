@@ -46,6 +46,34 @@ def scores(g, rng):
 
 
 @form
+def table(g, rng):
+    """A hash layer: the expert is looked up by the number of the token, and its matrices are gathered."""
+    which = g("Gather", rng.integers(0, EXPERTS, VOCABULARY), "ids")
+    hidden = g("Gelu", g("MatMul", g("Unsqueeze", "x", [1]), g("Gather", stack(rng, WIDTH, INNER), which)))
+    g("Squeeze", g("MatMul", hidden, g("Gather", stack(rng, INNER, WIDTH), which)), [1], outputs="y")
+
+
+@form
+def table_with_biases(g, rng):
+    """The same with biases that are looked up, too, and matrices that multiply a column."""
+    which = g("Gather", rng.integers(0, EXPERTS, VOCABULARY), "ids")
+    up = g("MatMul", g("Gather", stack(rng, INNER, WIDTH), which), g("Unsqueeze", "x", [2]))
+    hidden = g("Relu", g("Add", g("Squeeze", up, [2]), g("Gather", stack(rng, 1, INNER)[:, 0], which)))
+    down = g("Einsum", hidden, g("Gather", stack(rng, INNER, WIDTH), which), equation="rh,rhd->rd")
+    g("Add", down, g("Gather", stack(rng, 1, WIDTH)[:, 0], which), outputs="y")
+
+
+@form
+def largest(g, rng):
+    """The one expert with the largest score, weighted by its probability; its matrices are gathered."""
+    share = g("Softmax", scores(g, rng), axis=-1)
+    which = g("ArgMax", share, axis=1, keepdims=0)
+    hidden = g("Gelu", g("MatMul", g("Unsqueeze", "x", [1]), g("Gather", stack(rng, WIDTH, INNER), which)))
+    answer = g("Squeeze", g("MatMul", hidden, g("Gather", stack(rng, INNER, WIDTH), which)), [1])
+    g("Mul", answer, g("ReduceMax", share, [1], keepdims=1), outputs="y")
+
+
+@form
 def table_rows(g, rng):
     """The same with rows that each expert picks."""
     which = g("Gather", rng.integers(0, EXPERTS, VOCABULARY), "ids")
@@ -119,6 +147,19 @@ def expert_choice(g, rng):
     zeros = g("ConstantOfShape", g("Shape", "x"))
     at = g("Reshape", which, [-1, 1])
     g("ScatterND", zeros, at, g("Reshape", answer, [-1, WIDTH]), reduction="add", outputs="y")
+
+
+@form
+def expert_choice_einsum(g, rng):
+    """The same with a one-hot code of the rows that are taken."""
+    share = g("Transpose", g("Softmax", scores(g, rng), axis=-1), perm=[1, 0])
+    best, which = g("TopK", share, [3], outputs=2, axis=-1)
+    count = g("Squeeze", g("Shape", "x", start=0, end=1), [0])
+    taken = g("Cast", g("OneHot", which, count, np.array([0, 1])), to=1)
+    places = g("Einsum", taken, "x", equation="ecs,sm->ecm")
+    hidden = g("Gelu", g("MatMul", places, stack(rng, WIDTH, INNER)))
+    answer = g("MatMul", hidden, stack(rng, INNER, WIDTH))
+    g("Einsum", g("Mul", taken, g("Unsqueeze", best, [2])), answer, equation="ecs,ecm->sm", outputs="y")
 
 
 def model_of(name):

@@ -8,6 +8,7 @@
 // CHECK-NEXT:  ac-raise-moe-operator,
 // CHECK-NEXT:  ac-raise-gathered-weights{dense=false},
 // CHECK-NEXT:  ac-raise-batched-experts{dense=false},
+// CHECK-NEXT:  ac-raise-expert-slots{dense=false},
 // CHECK-NEXT:  ac-raise-grouped-rows{dense=false},
 // CHECK-NEXT:  ac-raise-stacked-rows,
 // CHECK-NEXT:  ac-raise-gathered-rows{dense=false},
