@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Constants by which a model decides how much it computes become parameters of the binary. Each starts as what the model
-// says, and is then without effect: results are those of the model, to the bit.
+// Constants by which a model decides how much it computes become parameters of the binary. Each starts as what the
+// model says, and is then without effect: results are those of the model, to the bit.
 //
 //===----------------------------------------------------------------------===//
 #include "Raise/Passes.h"
@@ -30,6 +30,7 @@ private:
   void expose(MoeDispatchOp op);
   void expose(HaltingLoopOp op);
   void expose(MaskedRowsOp op);
+  void exposeLoop(Operation *loop);
   void bias(Value k);
 
   ModuleOp module;
@@ -66,14 +67,14 @@ void Exposer::bias(Value k) {
   Location loc = arg->getLoc();
   auto scalar = RankedTensorType::get({}, b.getF32Type());
   Value factor = BudgetOp::create(b, loc, scalar, b.getStringAttr("learner_chain.bias"), b.getF64FloatAttr(0.0),
-                                b.getF64FloatAttr(-1000.0), b.getF64FloatAttr(1000.0));
+                                  b.getF64FloatAttr(-1000.0), b.getF64FloatAttr(1000.0));
   int64_t width = type.getShape().back();
   SmallVector<float> counts;
   for (int64_t n = 0; n < width; ++n)
     counts.push_back(static_cast<float>(n));
   auto row = RankedTensorType::get({width}, b.getF32Type());
-  Value ramp = make(b, loc, "Constant", row, {},
-                    b.getNamedAttr("value", DenseElementsAttr::get(row, ArrayRef<float>(counts))));
+  Value ramp =
+      make(b, loc, "Constant", row, {}, b.getNamedAttr("value", DenseElementsAttr::get(row, ArrayRef<float>(counts))));
   Value shift = make(b, loc, "Mul", row, {ramp, factor});
   arg->setOperand(0, make(b, loc, "Add", type, {logits, shift}));
 }
@@ -148,8 +149,8 @@ void Exposer::expose(HaltingLoopOp op) {
     Value threshold = comparison->threshold();
     auto number = constantNumber(threshold);
     auto type = rankedType(threshold);
-    bool inLoop = llvm::all_of(threshold.getUsers(),
-                               [&](Operation *user) { return op->isAncestor(user) && comparisonOf(user); });
+    bool inLoop =
+        llvm::all_of(threshold.getUsers(), [&](Operation *user) { return op->isAncestor(user) && comparisonOf(user); });
     if (!number || !inLoop || !type.getElementType().isF32() || !hasOneElement(threshold))
       continue;
     double initial = *number;
@@ -159,6 +160,23 @@ void Exposer::expose(HaltingLoopOp op) {
     threshold.replaceAllUsesWith(budget);
     return;
   }
+  // Or the flag of who runs is carried, and made in the body.
+  SmallVector<ScoreComparison> tests;
+  op.getBody().walk([&](Operation *test) {
+    auto comparison = comparisonOf(test);
+    if (comparison && rankedType(comparison->threshold()).getElementType().isF32() &&
+        constantNumber(throughMoves(comparison->threshold(), true, false)))
+      tests.push_back(*comparison);
+  });
+  auto flags = op.getRunning().front().getTerminator()->getOperand(0);
+  if (tests.size() != 1 || !isa<BlockArgument>(throughMoves(flags, true, false)))
+    return;
+  Value threshold = tests.front().threshold();
+  double initial = *constantNumber(throughMoves(threshold, true, false));
+  Value budget = BudgetOp::create(
+      b, loc, threshold.getType(), b.getStringAttr(names.make("halting_loop", op, "threshold")),
+      b.getF64FloatAttr(initial), b.getF64FloatAttr(std::min(0.0, initial)), b.getF64FloatAttr(std::max(1.0, initial)));
+  tests.front().op->setOperand(1 - tests.front().score, budget);
 }
 
 void Exposer::expose(MaskedRowsOp op) {
@@ -175,12 +193,31 @@ void Exposer::expose(MaskedRowsOp op) {
     makeBudget(*comparison, scoreOf(*comparison), names, "masked_rows", op, why);
 }
 
+/// The threshold that a loop goes on by, of how much a state changes or of another number. What asks whether flags sum
+/// up to more than zero is no threshold.
+void Exposer::exposeLoop(Operation *loop) {
+  SmallVector<Value> open{loop->getRegion(0).front().getTerminator()->getOperand(0)};
+  while (!open.empty()) {
+    Operation *test = throughMoves(open.pop_back_val(), /*shapes=*/true, /*casts=*/true).getDefiningOp();
+    if (!test || !loop->isAncestor(test))
+      continue;
+    if (operatorOf(test) == "And" || operatorOf(test) == "Not")
+      llvm::append_range(open, test->getOperands());
+    auto comparison = comparisonOf(test);
+    std::string why;
+    if (comparison && constantNumber(throughMoves(comparison->threshold(), true, false)).value_or(0.0) != 0.0)
+      makeBudget(*comparison, scoreOf(*comparison), names, "loop", loop, why);
+  }
+}
+
 void Exposer::run() {
-  SmallVector<Operation *> ops;
+  SmallVector<Operation *> ops, loops;
   int64_t mostLearners = 0;
   module.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<LearnerChainOp, MoeDispatchOp, HaltingLoopOp, MaskedRowsOp>(op))
       ops.push_back(op);
+    if (operatorOf(op) == "Loop" && op->getNumRegions() == 1)
+      loops.push_back(op);
     if (auto chain = dyn_cast<LearnerChainOp>(op))
       mostLearners = std::max<int64_t>(mostLearners, chain.getLearners().size());
   });
@@ -188,6 +225,8 @@ void Exposer::run() {
     llvm::TypeSwitch<Operation *>(op)
         .Case([&](LearnerChainOp chain) { expose(chain, mostLearners); })
         .Case<MoeDispatchOp, HaltingLoopOp, MaskedRowsOp>([&](auto other) { expose(other); });
+  for (Operation *loop : loops)
+    exposeLoop(loop);
 }
 
 struct ExposeBudgets : impl::ExposeBudgetsBase<ExposeBudgets> {

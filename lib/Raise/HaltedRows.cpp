@@ -45,7 +45,8 @@ bool HaltedRows::stateIs(ArrayRef<bool> carried) {
 }
 
 bool HaltedRows::isUnchanged(Value next, Value before) {
-  return hasRows(before) && of(next) == Known{Known::Same, before};
+  // Who runs may itself be carried.
+  return hasRows(before) && of(next) == (before == running ? Known{Known::Zero, {}} : Known{Known::Same, before});
 }
 
 bool HaltedRows::hasRows(Value value) const {
@@ -81,7 +82,7 @@ HaltedRows::Known HaltedRows::compute(Value value) {
   const Known nothing, zero{Known::Zero, {}}, one{Known::One, {}};
   if (value == running)
     return zero;
-  if (Operation *test = running.getDefiningOp(); operatorOf(test) == "Not" && value == test->getOperand(0))
+  if (Operation *test = running.getDefiningOp(); test && operatorOf(test) == "Not" && value == test->getOperand(0))
     return one;
   if (auto number = constantNumber(value))
     return *number == 0.0 ? zero : *number == 1.0 ? one : nothing;

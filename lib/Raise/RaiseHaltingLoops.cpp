@@ -72,23 +72,31 @@ Reason LoopRaiser::check() {
 /// Looks for the comparison that freezes the most carried values, those that it is computed from among them.
 bool LoopRaiser::findRunning() {
   int64_t most = 0;
+  SmallVector<Value> candidates;
   for (Operation &op : *body) {
     StringRef name = operatorOf(&op);
-    if (name != "Less" && name != "LessOrEqual" && name != "Greater" && name != "GreaterOrEqual" && name != "Not")
-      continue;
-    auto type = rankedType(op.getResult(0));
+    if (name == "Less" || name == "LessOrEqual" || name == "Greater" || name == "GreaterOrEqual" || name == "Not")
+      candidates.push_back(op.getResult(0));
+  }
+  // Or it was compared in the step before, and the flag is carried.
+  for (unsigned i = 0; i < numCarried(); ++i)
+    if (rankedType(argument(i)).getElementType().isInteger(1))
+      candidates.push_back(argument(i));
+  for (Value candidate : candidates) {
+    auto type = rankedType(candidate);
     if (!type || type.getRank() == 0)
       continue;
-    HaltedRows halted(body, op.getResult(0));
+    HaltedRows halted(body, candidate);
     if (!halted.dependsOnStateAlone())
       continue;
     SmallVector<bool> frozen;
     for (unsigned i = 0; i < numCarried(); ++i)
       frozen.push_back(halted.isUnchanged(next(i), argument(i)));
-    if (llvm::count(frozen, true) <= most || !halted.stateIs(frozen))
+    // A flag alone would not say what to do for whom.
+    if (llvm::count(frozen, true) <= std::max<int64_t>(most, isa<BlockArgument>(candidate)) || !halted.stateIs(frozen))
       continue;
     most = llvm::count(frozen, true);
-    running = op.getResult(0);
+    running = candidate;
     byRows = frozen;
     SmallVector<int64_t> shape(type.getShape());
     if (shape.back() != 1)
@@ -318,7 +326,8 @@ void LoopRaiser::maskAccumulators() {
       values.push_back(next(i));
       before.push_back(argument(i));
     }
-    if (!region.grow(roots))
+    // What is elementwise alone is cheaper for all rows than a list of those that run.
+    if (!region.grow(roots) || region.numProducts() == 0)
       return false;
     OpBuilder b(yield);
     b.setInsertionPointAfter(last);
@@ -334,9 +343,13 @@ void LoopRaiser::maskAccumulators() {
   auto isWide = [&](unsigned i) { return rankedType(next(i)).getShape().back() != 1; };
   SmallVector<unsigned> wide = llvm::filter_to_vector(all, isWide);
   bool together = wide.size() > 1 && mask(wide);
+  SmallVector<unsigned> left;
   for (unsigned i : all)
-    if (!together || !isWide(i))
-      mask(i);
+    if ((!together || !isWide(i)) && !mask(i))
+      left.push_back(i);
+  // How much a state changes says who runs: then that is computed with it.
+  if (left.size() > 1 && left.size() == all.size())
+    mask(left);
 }
 
 /// Moves what only masked rows use into them.
@@ -427,11 +440,10 @@ void LoopRaiser::rewrite() {
   work->getOperations().splice(work->end(), body->getOperations());
   b.setInsertionPointToEnd(work);
   SmallVector<Value> yields(yield->getOperands().drop_front(1));
-  Operation *condition = yield->getOperand(0).getDefiningOp();
   yield->erase();
   YieldOp::create(b, loc, yields);
-  if (condition && condition->getBlock() == work)
-    eraseUnused(condition);
+  if (Operation *test = this->running.getDefiningOp(); test && test->getBlock() == work)
+    eraseUnused(test);
 
   made = op;
   b.setInsertionPointAfter(op);
@@ -453,6 +465,11 @@ Reason LoopRaiser::raise() {
   if (Reason why = checkStop(); !why.empty())
     return why;
   carryContext();
+  // The loop ends by itself when no row runs; what else ends it is a test by now.
+  Operation *condition = yield->getOperand(0).getDefiningOp();
+  yield->setOperand(0, running);
+  if (condition && condition->getBlock() == body)
+    eraseUnused(condition);
   maskAccumulators();
   absorb();
   rewrite();

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Raise/Scores.h"
-#include "Support/NodeName.h"
 #include "Raise/Masks.h"
+#include "Support/NodeName.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -42,6 +42,33 @@ std::optional<ScoreComparison> comparisonOf(Operation *op) {
   return ScoreComparison{op, 1 - threshold, large, !name.ends_with("OrEqual")};
 }
 
+/// Whether integers are computed from floating-point numbers, sizes aside.
+static bool comesFromFloats(Value value, llvm::SmallPtrSetImpl<Operation *> &seen) {
+  Operation *op = value.getDefiningOp();
+  if (!op || op->getNumRegions() != 0 || operatorOf(op) == "Shape" || operatorOf(op) == "Size" ||
+      operatorOf(op) == "Constant" || !seen.insert(op).second)
+    return false;
+  return llvm::any_of(op->getOperands(),
+                      [&](Value operand) { return isFloatTensor(operand) || comesFromFloats(operand, seen); });
+}
+
+std::optional<ScoreComparison> countComparisonOf(Operation *op) {
+  StringRef name = op ? operatorOf(op) : "";
+  bool greater = name == "Greater" || name == "GreaterOrEqual", less = name == "Less" || name == "LessOrEqual";
+  if (!greater && !less)
+    return std::nullopt;
+  for (unsigned threshold : {1u, 0u}) {
+    auto number = constantInts(throughMoves(op->getOperand(threshold), true, false));
+    auto type = rankedType(op->getOperand(1 - threshold));
+    llvm::SmallPtrSet<Operation *, 16> seen;
+    if (number && number->size() == 1 && hasOneElement(op->getOperand(threshold)) && type &&
+        (type.getElementType().isInteger(64) || type.getElementType().isInteger(32)) &&
+        comesFromFloats(op->getOperand(1 - threshold), seen))
+      return ScoreComparison{op, 1 - threshold, greater == (threshold == 1), !name.ends_with("OrEqual")};
+  }
+  return std::nullopt;
+}
+
 /// Whether a Cast keeps what flags say: integers that are not zero are true.
 static bool keepsTruth(Operation *cast) {
   auto from = rankedType(cast->getOperand(0)), to = rankedType(cast->getResult(0));
@@ -56,7 +83,17 @@ std::optional<ScoreCondition> conditionOf(Value condition, std::string &why) {
   bool negatedBefore = false;
   while (Operation *op = condition.getDefiningOp()) {
     StringRef name = operatorOf(op);
-    if (auto comparison = comparisonOf(op)) {
+    auto comparison = comparisonOf(op);
+    if (auto count = comparison ? std::nullopt : countComparisonOf(op)) {
+      // That a count is small is that it is not large.
+      comparison = count;
+      if (!count->large) {
+        comparison->large = true;
+        comparison->strict = !count->strict;
+        negated = !negated;
+      }
+    }
+    if (comparison) {
       // The least of flags is whether all of them hold. The sum is whether any does, and that not any does not is all
       // again.
       bool areAll = !join || (operatorOf(join) == "ReduceMin" ? !negated : negated);
@@ -216,6 +253,8 @@ static bool isOneRow(Value scores) {
 
 Score scoreOf(const ScoreComparison &comparison, bool ofAllRows) {
   Value value = comparison.scoreValue();
+  if (!isFloatTensor(value))
+    return Score{StopRule::Value, false, value, ofAllRows ? Granularity::Batch : Granularity::Row, 0.0, 1 << 30};
   if (ofAllRows) {
     Score score = rowScoreOf(value, comparison.large);
     score.granularity = Granularity::Batch;
@@ -298,10 +337,12 @@ std::optional<std::string> makeBudget(const ScoreComparison &comparison, const S
   }
   auto type = rankedType(comparison.threshold());
   OpBuilder b(comparison.op);
-  std::string name = names.make(prefix, node, stringifyStopRule(score.rule));
+  bool isCount = type.getElementType().isInteger();
+  std::string name = names.make(prefix, node, isCount ? "count" : stringifyStopRule(score.rule));
   double initial = shortest(float(*number));
   Location loc = node->getLoc();
-  Value budget = BudgetOp::create(b, loc, RankedTensorType::get(type.getShape(), b.getF32Type()), b.getStringAttr(name),
+  Type element = isCount ? Type(b.getI64Type()) : b.getF32Type();
+  Value budget = BudgetOp::create(b, loc, RankedTensorType::get(type.getShape(), element), b.getStringAttr(name),
                                   b.getF64FloatAttr(initial), b.getF64FloatAttr(std::min(score.least, initial)),
                                   b.getF64FloatAttr(std::max(score.most, initial)));
   comparison.op->setOperand(1 - comparison.score, makeCast(b, loc, budget, type.getElementType()));

@@ -20,7 +20,7 @@
 
 namespace mlir::ac {
 
-/// A comparison of floating-point numbers.
+/// A comparison of floating-point numbers, or of a count with a constant.
 struct ScoreComparison {
   Operation *op;
   /// Which operand is the score; the other one is the threshold.
@@ -33,6 +33,9 @@ struct ScoreComparison {
 };
 /// The comparison that `op` is.
 std::optional<ScoreComparison> comparisonOf(Operation *op);
+
+/// The comparison with a constant that `op` is of a count of what the model computes: heads that agree, not sizes.
+std::optional<ScoreComparison> countComparisonOf(Operation *op);
 
 /// A condition that is a comparison or the negation of one, seen through moves, or whether a comparison holds for all
 /// rows.

@@ -148,3 +148,51 @@ def test_agrees_with_onnx_runtime(name, accordion, tmp_path):
     reference, session = real_models.onnx_runtime(tmp_path / "model.onnx"), accordion.compile(model, threads=1)
     for feed in feeds_of(name):
         assert furthest(session.run(None, feed), reference(feed)) < 1e-5
+
+
+def test_patience_is_a_budget(accordion):
+    """The number of heads that must agree is set for a run; the exits that are taken follow it."""
+    session = accordion.compile(patience(needed=2), threads=1)
+    (x,) = [feed["x"] for feed in feeds_of("patience")[:1]]
+    names = [budget.name for budget in session.get_budgets()]
+    assert len(names) == 4 and all(name.startswith("exit.") and name.endswith(".count") for name in names)
+    for needed in (0, 1, 2, 3, 5):
+        want = accordion.compile(patience(needed), threads=1).run(None, {"x": x})
+        for name in names:
+            session.set_budget(name, needed)
+        assert np.array_equal(session.run(None, {"x": x})[0], want[0])
+
+
+def test_fixed_point_is_a_budget(accordion):
+    """A loop that stops for all rows at once stays a loop; how little must change is set for a run."""
+    session = accordion.compile(fixed_point_of_all(), threads=1)
+    (budget,) = session.get_budgets()
+    assert budget.name.startswith("loop.") and budget.name.endswith(".value") and budget.initial == EPSILON
+    x = np.zeros((1, WIDTH), np.float32)
+    x[0, 0] = 8
+    # A change of 8 / 2^k ends the loop where it is not above the threshold.
+    for threshold, steps in ((EPSILON, 6), (0.5, 4), (0.49, 5), (8.0, 1), (1e-9, STEPS)):
+        (y,) = session.run(None, {"x": x}, budgets={budget.name: threshold})
+        assert y[0, 0] == 8 / 2**steps
+
+
+@pytest.mark.parametrize("name", ["fixed_point_of_rows", "fixed_point_negated", "similar_rows"])
+def test_rows_that_do_not_change_are_not_computed(name, accordion, tools, tmp_path):
+    onnx.save(model_of(name), tmp_path / "model.onnx")
+    tools.succeed("ac-compile", tmp_path / "model.onnx", "--stop-after=raise", "-o", tmp_path / "raised.mlir")
+    raised = (tmp_path / "raised.mlir").read_text()
+    assert raised.count("= ac.halting_loop") == 1 and raised.count("= ac.masked_rows") == 1
+
+
+def test_fixed_point_of_rows_is_a_budget(accordion):
+    """The threshold by which rows stop is set for a run, and the work follows it."""
+    session = accordion.compile(fixed_point_of_rows(), threads=1)
+    (name,) = [budget.name for budget in session.get_budgets() if budget.name.endswith(".threshold")]
+    x = np.zeros((3, WIDTH), np.float32)
+    x[:, 0] = [8, 2, 0.5]
+    # The first change is half of the row, and each the half of the one before.
+    for threshold, steps in ((EPSILON, [6, 4, 2]), (0.5, [4, 2, 1]), (0.49, [5, 3, 1])):
+        (y,) = session.run(None, {"x": x}, budgets={name: threshold})
+        assert np.array_equal(y[:, 0], x[:, 0] / 2 ** np.array(steps))
+        (counts,) = session.stats()["sites"].values()
+        assert list(counts)[1] == sum(steps)

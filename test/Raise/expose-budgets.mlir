@@ -116,3 +116,32 @@ func.func @nothing_to_set(%x: tensor<?x1xf32>, %g: tensor<?x1xf32>, %limit: tens
   } -> tensor<?x1xf32>
   return %y, %z : tensor<?x1xf32>, tensor<?x1xf32>
 }
+
+// -----
+
+// A loop that ends for all rows at once goes on by how much the state changes; that flags sum up to something is no
+// threshold.
+// CHECK-LABEL: func @change
+// CHECK: onnx.Loop
+// CHECK: %[[T:.*]] = ac.budget "loop.until.value" = 1.250000e-01
+// CHECK: onnx.Greater(%{{.*}}, %[[T]])
+// CHECK: onnx.Greater(%{{.*}}, %{{.*}}) : (tensor<f32>, tensor<f32>) -> tensor<i1>
+// CHECK-NOT: ac.budget
+func.func @change(%x: tensor<?x4xf32>, %w: tensor<4x4xf32>) -> tensor<?x4xf32> {
+  %limit = onnx.Constant() {value = dense<9> : tensor<i64>} : () -> tensor<i64>
+  %true = onnx.Constant() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  %t = onnx.Constant() {value = dense<0.125> : tensor<f32>} : () -> tensor<f32>
+  %zero = onnx.Constant() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
+  %none = onnx.NoValue() : () -> none
+  %y = "onnx.Loop"(%limit, %true, %x) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %h: tensor<?x4xf32>):
+    %new = onnx.MatMul(%h, %w) : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    %d = onnx.Sub(%new, %h) : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    %change = onnx.ReduceL2(%d, %none) {keepdims = 0 : i64} : (tensor<?x4xf32>, none) -> tensor<f32>
+    %moves = onnx.Greater(%change, %t) : (tensor<f32>, tensor<f32>) -> tensor<i1>
+    %some = onnx.Greater(%change, %zero) : (tensor<f32>, tensor<f32>) -> tensor<i1>
+    %on = onnx.And(%moves, %some) : (tensor<i1>, tensor<i1>) -> tensor<i1>
+    "onnx.Yield"(%on, %new) : (tensor<i1>, tensor<?x4xf32>) -> ()
+  }) : (tensor<i64>, tensor<i1>, tensor<?x4xf32>) -> tensor<?x4xf32> loc("until")
+  return %y : tensor<?x4xf32>
+}

@@ -252,3 +252,42 @@ func.func @picked(%x: tensor<?x5xf32>) -> tensor<1x?xi64> {
   %at = onnx.NonZero(%on) : (tensor<?xi1>) -> tensor<1x?xi64>
   return %at : tensor<1x?xi64>
 }
+
+// Heads that agree are counted; a count that is small is one that is not large. Sizes are no counts.
+// CHECK-LABEL: func.func @patience(
+// CHECK: %[[B:.*]] = ac.budget "exit.{{.*}}.count" = 2.000000e+00 in [0.000000e+00, {{.*}}] : tensor<1xi64>
+// CHECK: %[[STOP:.*]] = ac.decide value of %{{.*}} against %[[B]] per row : tensor<1xi64>, tensor<1xi64> -> tensor<1xi1>
+// CHECK: ac.exit %[[STOP]]
+func.func @patience(%a: tensor<1x5xf32>, %b: tensor<1x5xf32>, %w: tensor<5x5xf32>) -> tensor<1x5xf32> {
+  %zero = onnx.Constant() {value = dense<0> : tensor<1xi64>} : () -> tensor<1xi64>
+  %two = onnx.Constant() {value = dense<2> : tensor<1xi64>} : () -> tensor<1xi64>
+  %before = onnx.ArgMax(%a) {axis = 1 : i64, keepdims = 0 : i64} : (tensor<1x5xf32>) -> tensor<1xi64>
+  %best = onnx.ArgMax(%b) {axis = 1 : i64, keepdims = 0 : i64} : (tensor<1x5xf32>) -> tensor<1xi64>
+  %agree = onnx.Equal(%best, %before) : (tensor<1xi64>, tensor<1xi64>) -> tensor<1xi1>
+  %count = onnx.Where(%agree, %two, %zero) : (tensor<1xi1>, tensor<1xi64>, tensor<1xi64>) -> tensor<1xi64>
+  %few = onnx.Less(%count, %two) : (tensor<1xi64>, tensor<1xi64>) -> tensor<1xi1>
+  %y = onnx.If(%few) () {
+    %2 = onnx.MatMul(%b, %w) : (tensor<1x5xf32>, tensor<5x5xf32>) -> tensor<1x5xf32>
+    onnx.Yield(%2) : (tensor<1x5xf32>) -> ()
+  },  () {
+    onnx.Yield(%b) : (tensor<1x5xf32>) -> ()
+  } : (tensor<1xi1>) -> tensor<1x5xf32>
+  return %y : tensor<1x5xf32>
+}
+
+// CHECK-LABEL: func.func @size(
+// CHECK-NOT: ac.
+// CHECK: onnx.If
+// CHECK: return
+func.func @size(%x: tensor<?x5xf32>, %w: tensor<5x5xf32>) -> tensor<?x5xf32> {
+  %two = onnx.Constant() {value = dense<2> : tensor<1xi64>} : () -> tensor<1xi64>
+  %size = onnx.Shape(%x) {end = 1 : i64, start = 0 : i64} : (tensor<?x5xf32>) -> tensor<1xi64>
+  %few = onnx.Less(%size, %two) : (tensor<1xi64>, tensor<1xi64>) -> tensor<1xi1>
+  %y = onnx.If(%few) () {
+    onnx.Yield(%x) : (tensor<?x5xf32>) -> ()
+  },  () {
+    %2 = onnx.MatMul(%x, %w) : (tensor<?x5xf32>, tensor<5x5xf32>) -> tensor<?x5xf32>
+    onnx.Yield(%2) : (tensor<?x5xf32>) -> ()
+  } : (tensor<1xi1>) -> tensor<?x5xf32>
+  return %y : tensor<?x5xf32>
+}

@@ -261,3 +261,62 @@ func.func @counted_to_the_limit(%x: tensor<?x1xf32>, %p: tensor<?x1xf32>) -> (te
   }) : (tensor<i64>, tensor<i1>, tensor<?x1xf32>, tensor<f32>) -> (tensor<?x1xf32>, tensor<f32>)
   return %y#0, %y#1 : tensor<?x1xf32>, tensor<f32>
 }
+
+// -----
+
+// The flag of who runs is carried: a row stops where it does not change. Its change is computed with it, for the rows that
+// run.
+// CHECK-LABEL: func @fixed_point
+// CHECK: ac.halting_loop {{.*}} rows [true, true] running {
+// CHECK: ^bb0(%{{.*}}: tensor<i64>, %{{.*}}: tensor<?x4xf32>, %[[RUNS:.*]]: tensor<?x1xi1>):
+// CHECK-NEXT: ac.yield %[[RUNS]]
+// CHECK: %[[NEXT:.*]]:2 = ac.masked_rows %{{.*}} : tensor<?x1xi1>
+// CHECK: onnx.MatMul
+// CHECK: onnx.ReduceMax
+// CHECK: -> tensor<?x4xf32>, tensor<?x1xi1>
+// CHECK: ac.yield %[[NEXT]]#0, %[[NEXT]]#1
+func.func @fixed_point(%x: tensor<?x4xf32>, %runs: tensor<?x1xi1>, %w: tensor<4x4xf32>) -> tensor<?x4xf32> {
+  %limit = "onnx.Constant"() {value = dense<8> : tensor<i64>} : () -> tensor<i64>
+  %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  %none = "onnx.NoValue"() : () -> none
+  // expected-remark @+1 {{became ac.halting_loop}}
+  %y:2 = "onnx.Loop"(%limit, %true, %x, %runs) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %h: tensor<?x4xf32>, %on: tensor<?x1xi1>):
+    %t = "onnx.Constant"() {value = dense<0.125> : tensor<f32>} : () -> tensor<f32>
+    %last = "onnx.Constant"() {value = dense<1> : tensor<1xi64>} : () -> tensor<1xi64>
+    %new = "onnx.MatMul"(%h, %w) : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    %d = "onnx.Sub"(%new, %h) : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    %a = "onnx.Abs"(%d) : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    %change = "onnx.ReduceMax"(%a, %last) {keepdims = 1 : i64} : (tensor<?x4xf32>, tensor<1xi64>) -> tensor<?x1xf32>
+    %moves = "onnx.Greater"(%change, %t) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    %kept = "onnx.Where"(%on, %new, %h) : (tensor<?x1xi1>, tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    %next = "onnx.And"(%on, %moves) : (tensor<?x1xi1>, tensor<?x1xi1>) -> tensor<?x1xi1>
+    %n = "onnx.Cast"(%next) {to = 7 : i64} : (tensor<?x1xi1>) -> tensor<?x1xi64>
+    %some = "onnx.ReduceMax"(%n, %none) {keepdims = 0 : i64} : (tensor<?x1xi64>, none) -> tensor<i64>
+    %again = "onnx.Cast"(%some) {to = 9 : i64} : (tensor<i64>) -> tensor<i1>
+    "onnx.Yield"(%again, %kept, %next) : (tensor<i1>, tensor<?x4xf32>, tensor<?x1xi1>) -> ()
+  }) : (tensor<i64>, tensor<i1>, tensor<?x4xf32>, tensor<?x1xi1>) -> (tensor<?x4xf32>, tensor<?x1xi1>)
+  return %y#0 : tensor<?x4xf32>
+}
+
+// -----
+
+// A flag that may be set again stops nobody.
+// CHECK-LABEL: func @flag_that_comes_back
+// CHECK-NOT: ac.halting_loop
+func.func @flag_that_comes_back(%x: tensor<?x4xf32>, %runs: tensor<?x1xi1>, %w: tensor<4x4xf32>) -> tensor<?x4xf32> {
+  %limit = "onnx.Constant"() {value = dense<8> : tensor<i64>} : () -> tensor<i64>
+  %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
+  // expected-remark @+1 {{loop not raised to a halting loop: no comparison of carried values}}
+  %y:2 = "onnx.Loop"(%limit, %true, %x, %runs) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %h: tensor<?x4xf32>, %on: tensor<?x1xi1>):
+    %last = "onnx.Constant"() {value = dense<1> : tensor<1xi64>} : () -> tensor<1xi64>
+    %t = "onnx.Constant"() {value = dense<0.125> : tensor<f32>} : () -> tensor<f32>
+    %new = "onnx.MatMul"(%h, %w) : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+    %kept = "onnx.Where"(%on, %new, %h) : (tensor<?x1xi1>, tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    %top = "onnx.ReduceMax"(%kept, %last) {keepdims = 1 : i64} : (tensor<?x4xf32>, tensor<1xi64>) -> tensor<?x1xf32>
+    %next = "onnx.Greater"(%top, %t) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xi1>
+    "onnx.Yield"(%true, %kept, %next) : (tensor<i1>, tensor<?x4xf32>, tensor<?x1xi1>) -> ()
+  }) : (tensor<i64>, tensor<i1>, tensor<?x4xf32>, tensor<?x1xi1>) -> (tensor<?x4xf32>, tensor<?x1xi1>)
+  return %y#0 : tensor<?x4xf32>
+}

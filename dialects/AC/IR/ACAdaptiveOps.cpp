@@ -71,7 +71,9 @@ LogicalResult CountOp::verify() {
 
 LogicalResult DecideOp::verify() {
   RankedTensorType scores = ranked(getScores()), stop = ranked(getStop());
-  if (!isa<FloatType>(scores.getElementType()) || scores.getRank() == 0 ||
+  bool isCount = getRule() == StopRule::Value && scores.getElementType().isSignlessInteger() &&
+                 scores.getElementTypeBitWidth() > 1;
+  if ((!isa<FloatType>(scores.getElementType()) && !isCount) || scores.getRank() == 0 ||
       (getRule() == StopRule::Value && scores.getShape().back() != 1))
     return emitOpError("(decide_c1) has scores of type ")
            << scores << ", expected floating-point rows"

@@ -82,7 +82,8 @@ def AC_DecideOp : AC_Op<"decide", [Pure]> {
     computed with and compared in f32. With `per sample` or `per batch` the rows that decide together stop when all of
     them would; no rows at all stop.
 
-    - (decide_c1) the scores are a ranked floating-point tensor of rank one or more; `value` has a last dimension of one.
+    - (decide_c1) the scores are a ranked floating-point tensor of rank one or more; `value` has a last dimension of one,
+      and may be of signed integers (counts).
     - (decide_c2) the threshold is one element of the type of the scores.
     - (decide_c3) `previous` is there, with the type of the scores, for the rule `change` and for no other.
     - (decide_c4) the result is i1: `[..., 1]` of the rank of the scores per row, `[n, 1, ..., 1]` per sample, `[1, ..., 1]`
