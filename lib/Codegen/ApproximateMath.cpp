@@ -4,10 +4,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// Upstream's approximations serve the functions that ElementaryFunctions has not. Those that both have differ in what
+// upstream's leave out: denormals (exp, log), arguments beyond some thousands and the sign of zero (sin, cos), and
+// units in the last place (atan by 40).
+//
+//===----------------------------------------------------------------------===//
+#include "Codegen/ElementaryFunctions.h"
 #include "Codegen/Passes.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace mlir::ac {
@@ -15,36 +22,64 @@ namespace mlir::ac {
 #include "Codegen/Passes.h.inc"
 
 namespace {
-/// `erf(x) = x * P(x^2) / Q(x^2)` in single precision, to five units in the last place; upstream's has as many, and
-/// chooses between four pairs of polynomials. Fitted to the relative error on |x| <= 3.92, behind which the result is
-/// one.
+
+constexpr StringLiteral kTable = "ac_two_over_pi";
+
+bool isSingle(Operation *op) {
+  Type type = op->getResult(0).getType();
+  auto vector = dyn_cast<VectorType>(type);
+  return getElementTypeOrSelf(type).isF32() && !(vector && vector.isScalable());
+}
+
+template <typename Op, Value (ElementaryFunctions::*function)(Value)> struct Approximate : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    if (!isSingle(op))
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    ElementaryFunctions f(b, op.getType());
+    rewriter.replaceOp(op, (f.*function)(op.getOperand()));
+    return success();
+  }
+};
+
+template <typename Op, Value (ElementaryFunctions::*function)(Value, Value)>
+struct ApproximateByTable : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    if (!isSingle(op))
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto module = op->template getParentOfType<ModuleOp>();
+    auto table = module.template lookupSymbol<memref::GlobalOp>(kTable);
+    if (!table) {
+      OpBuilder::InsertionGuard guard(rewriter);
+      rewriter.setInsertionPointToStart(module.getBody());
+      SmallVector<double> values = ElementaryFunctions::twoOverPi();
+      auto size = static_cast<int64_t>(values.size());
+      auto attr = DenseElementsAttr::get(RankedTensorType::get({size}, b.getF64Type()), ArrayRef<double>(values));
+      table = memref::GlobalOp::create(rewriter, op.getLoc(), kTable, b.getStringAttr("private"),
+                                       MemRefType::get({size}, b.getF64Type()), attr, /*constant=*/true,
+                                       /*alignment=*/nullptr);
+    }
+    ElementaryFunctions f(b, op.getType());
+    Value digits = memref::GetGlobalOp::create(b, table.getType(), kTable);
+    rewriter.replaceOp(op, (f.*function)(op.getOperand(), digits));
+    return success();
+  }
+};
+
+/// The argument of GELU is divided by the root of two, which takes as long as all of the rest.
 struct ApproximateErf : OpRewritePattern<math::ErfOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(math::ErfOp op, PatternRewriter &rewriter) const override {
-    constexpr float kNumerator[] = {1.1283791f,     0.19990739f,     0.05057098f,   0.0037008214f,
-                                    0.00014182716f, -1.9576582e-06f, 1.9923123e-08f};
-    constexpr float kDenominator[] = {1.0f, 0.51049495f, 0.11499125f, 0.01435167f, 0.0009558331f};
-    Type type = op.getType();
-    if (!getElementTypeOrSelf(type).isF32())
+    if (!isSingle(op))
       return failure();
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    auto constant = [&](float value) -> Value {
-      TypedAttr attr = b.getF32FloatAttr(value);
-      if (auto vector = dyn_cast<VectorType>(type))
-        attr = DenseElementsAttr::get(vector, attr);
-      return arith::ConstantOp::create(b, type, attr);
-    };
-    // Comparisons that do not hold for NaN, so that it passes.
-    auto clamp = [&](Value value, float limit) -> Value {
-      Value high = constant(limit), low = constant(-limit);
-      Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, high, value);
-      value = arith::SelectOp::create(b, above, high, value);
-      Value below = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, low, value);
-      return arith::SelectOp::create(b, below, low, value);
-    };
     Value x = op.getOperand();
-    // The argument of GELU is divided by the root of two, which takes as long as all of the rest.
     if (auto division = x.getDefiningOp<arith::DivFOp>()) {
       FloatAttr divisor;
       DenseFPElementsAttr splat;
@@ -52,19 +87,44 @@ struct ApproximateErf : OpRewritePattern<math::ErfOp> {
         divisor = splat.getSplatValue<FloatAttr>();
       else
         matchPattern(division.getRhs(), m_Constant(&divisor));
-      if (divisor && std::isnormal(1.0f / divisor.getValue().convertToFloat()))
-        x = arith::MulFOp::create(b, division.getLhs(), constant(1.0f / divisor.getValue().convertToFloat()));
+      if (divisor && std::isnormal(1.0f / divisor.getValue().convertToFloat())) {
+        TypedAttr factor = b.getF32FloatAttr(1.0f / divisor.getValue().convertToFloat());
+        if (auto vector = dyn_cast<VectorType>(op.getType()))
+          factor = DenseElementsAttr::get(vector, Attribute(factor));
+        x = arith::MulFOp::create(b, division.getLhs(), arith::ConstantOp::create(b, factor));
+      }
     }
-    x = clamp(x, 3.92f);
-    Value square = arith::MulFOp::create(b, x, x);
-    auto polynomial = [&](ArrayRef<float> coefficients) {
-      Value sum = constant(coefficients.back());
-      for (float coefficient : llvm::reverse(coefficients.drop_back()))
-        sum = math::FmaOp::create(b, sum, square, constant(coefficient));
-      return sum;
+    rewriter.replaceOp(op, ElementaryFunctions(b, op.getType()).erf(x));
+    return success();
+  }
+};
+
+/// e^x - 1 of f64, which upstream's conversion would compute as it is written: with u = e^x, (u - 1) * x / log(u),
+/// where the errors of both differences cancel.
+struct ExpandExpM1 : OpRewritePattern<math::ExpM1Op> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(math::ExpM1Op op, PatternRewriter &rewriter) const override {
+    Type type = op.getType();
+    if (!getElementTypeOrSelf(type).isF64())
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto is = [&](Value value, double number) -> Value {
+      TypedAttr attr = b.getF64FloatAttr(number);
+      if (auto vector = dyn_cast<VectorType>(type))
+        attr = DenseElementsAttr::get(vector, Attribute(attr));
+      return arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, value, arith::ConstantOp::create(b, attr));
     };
-    Value numerator = arith::MulFOp::create(b, x, polynomial(kNumerator));
-    rewriter.replaceOp(op, clamp(arith::DivFOp::create(b, numerator, polynomial(kDenominator)), 1.0f));
+    TypedAttr one = b.getF64FloatAttr(1);
+    if (auto vector = dyn_cast<VectorType>(type))
+      one = DenseElementsAttr::get(vector, Attribute(one));
+    Value x = op.getOperand(), power = math::ExpOp::create(b, x);
+    Value difference = arith::SubFOp::create(b, power, arith::ConstantOp::create(b, one));
+    Value factor = arith::DivFOp::create(b, x, math::LogOp::create(b, power));
+    Value result = arith::MulFOp::create(b, difference, factor);
+    Value isEnd = arith::OrIOp::create(b, is(difference, -1), is(power, std::numeric_limits<double>::infinity()));
+    result = arith::SelectOp::create(b, isEnd, difference, result);
+    rewriter.replaceOpWithNewOp<arith::SelectOp>(op, is(power, 1), x, result);
     return success();
   }
 };
@@ -72,7 +132,12 @@ struct ApproximateErf : OpRewritePattern<math::ErfOp> {
 struct ApproximateMath : impl::ApproximateMathBase<ApproximateMath> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ApproximateErf>(&getContext(), /*benefit=*/2);
+    using F = ElementaryFunctions;
+    patterns.add<Approximate<math::ExpOp, &F::exp>, Approximate<math::ExpM1Op, &F::expm1>,
+                 Approximate<math::LogOp, &F::log>, Approximate<math::Log1pOp, &F::log1p>,
+                 Approximate<math::TanhOp, &F::tanh>, Approximate<math::AsinOp, &F::asin>,
+                 Approximate<math::AtanOp, &F::atan>, ApproximateByTable<math::SinOp, &F::sin>,
+                 ApproximateByTable<math::CosOp, &F::cos>, ApproximateErf, ExpandExpM1>(&getContext(), /*benefit=*/2);
     populateMathPolynomialApproximationPatterns(patterns, MathPolynomialApproximationOptions{});
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

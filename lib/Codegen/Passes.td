@@ -69,10 +69,12 @@ def WidenBooleans : Pass<"ac-widen-booleans"> {
 def ApproximateMath : Pass<"ac-approximate-math", "::mlir::ModuleOp"> {
   let summary = "Replace single-precision math functions by polynomials that vectorise";
   let description = [{
-    Upstream's approximations of exp, log, tanh, erf, ... for f32 scalars and vectors, accurate to a few units in the last
-    place. Half precision is computed in single. Double precision is left to the C library.
+    Functions of f32 scalars and vectors become arithmetic: exp, log, tanh, sin, ... of `ElementaryFunctions.h`, to two units
+    in the last place (erf to five) for every argument, and upstream's approximations of some others. Half precision is
+    computed in single. Double precision is left to the C library, and so is what neither has (tan, sinh, pow, ...).
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 #endif // CODEGEN_PASSES

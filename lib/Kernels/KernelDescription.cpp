@@ -120,6 +120,7 @@ void EpilogueWriter::add(Operation &op) {
                        .Case<math::FloorOp>([](auto) { return "floor"; })
                        .Case<math::CeilOp>([](auto) { return "ceil"; })
                        .Case<math::ExpOp>([](auto) { return "exp"; })
+                       .Case<math::ExpM1Op>([](auto) { return "expm1"; })
                        .Case<math::ErfOp>([](auto) { return "erf"; })
                        .Case<math::TanhOp>([](auto) { return "tanh"; })
                        .Default([](Operation *) { return ""; });

@@ -168,7 +168,8 @@ int64_t Node::getInt(StringRef name, int64_t otherwise) const {
 
 double Node::getFloat(StringRef name, double otherwise) const {
   auto attr = op->getAttrOfType<FloatAttr>(name);
-  return attr ? attr.getValueAsDouble() : otherwise;
+  // The default is a float as well: epsilon of a normalisation of f64 is not 1e-5.
+  return attr ? attr.getValueAsDouble() : static_cast<double>(static_cast<float>(otherwise));
 }
 
 StringRef Node::getString(StringRef name, StringRef otherwise) const {

@@ -1,5 +1,8 @@
 // RUN: ac-opt %s --ac-approximate-math | FileCheck %s
 
+// CHECK: memref.global "private" constant @ac_two_over_pi : memref<212xf64>
+// CHECK-NOT: memref.global
+
 // CHECK-LABEL: func.func @single(
 // CHECK-NOT: math.exp
 // CHECK: math.fma {{.*}} : f32
@@ -37,7 +40,7 @@ func.func @double_stays(%x: f64) -> f64 {
 // CHECK-LABEL: func.func @erf(
 // CHECK-SAME: %[[X:.*]]: vector<8xf32>
 // CHECK: %[[SCALED:.*]] = arith.mulf %[[X]], %{{.*}}
-// CHECK: arith.cmpf olt, %{{.*}}, %[[SCALED]]
+// CHECK: arith.cmpf ogt, %[[SCALED]], %{{.*}}
 // CHECK-COUNT-10: math.fma {{.*}} : vector<8xf32>
 // CHECK: arith.divf
 // CHECK-NOT: arith.divf
@@ -46,4 +49,31 @@ func.func @erf(%x: vector<8xf32>) -> vector<8xf32> {
   %s = arith.divf %x, %c : vector<8xf32>
   %r = math.erf %s : vector<8xf32>
   return %r : vector<8xf32>
+}
+
+// Sine reads the digits of 2/pi that the argument's exponent asks for: a load for a scalar, a gather for a vector. Both
+// functions share the table.
+// CHECK-LABEL: func.func @sine(
+// CHECK: memref.load %{{.*}} : memref<212xf64>
+// CHECK-NOT: math.sin
+func.func @sine(%x: f32) -> f32 {
+  %r = math.sin %x : f32
+  return %r : f32
+}
+
+// CHECK-LABEL: func.func @cosines(
+// CHECK-COUNT-2: vector.gather %{{.*}} : memref<212xf64>, vector<8xi32>, vector<8xi1>, vector<8xf64> into vector<8xf64>
+// CHECK-NOT: math.cos
+func.func @cosines(%x: vector<8xf32>) -> vector<8xf32> {
+  %r = math.cos %x : vector<8xf32>
+  return %r : vector<8xf32>
+}
+
+// In double precision, where upstream would subtract one from the exponential of a small number.
+// CHECK-LABEL: func.func @expm1(
+// CHECK: math.log %{{.*}} : f64
+// CHECK-NOT: math.expm1
+func.func @expm1(%x: f64) -> f64 {
+  %r = math.expm1 %x : f64
+  return %r : f64
 }

@@ -39,3 +39,13 @@ func.func @unrelated_dimensions(%x: tensor<?x4xf32>, %z: tensor<?x4xf32>) -> ten
   %q = "onnx.Mul"(%x, %z) : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
   return %q : tensor<?x4xf32>
 }
+
+// -----
+
+// A result of unknown rank is described by what it was lowered to.
+// CHECK-LABEL: func.func @unknown_rank(
+// CHECK-SAME: -> (tensor<?x4xf32> {ac.type = "f32", onnx.dims = ["?", 4], onnx.name = "y"})
+func.func @unknown_rank(%x: tensor<?x4xf32>) -> (tensor<*xf32> {onnx.name = "y"}) {
+  %q = "onnx.Neg"(%x) : (tensor<?x4xf32>) -> tensor<*xf32>
+  return %q : tensor<*xf32>
+}

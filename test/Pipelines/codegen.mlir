@@ -23,7 +23,7 @@
 // CHECK-NEXT:  convert-vector-to-llvm{enable-amx=false enable-arm-bf16=false enable-arm-i8mm=false enable-arm-neon=false enable-arm-sve=false enable-x86vector=false force-32bit-vector-indices=true reassociate-fp-reductions=false use-vector-alignment=false vector-contract-lowering=dot vector-transpose-lowering=eltwise},
 // CHECK-NEXT:  expand-strided-metadata,
 // CHECK-NEXT:  lower-affine,
-// CHECK-NEXT:  convert-math-to-llvm{approximate-log1p=true},
+// CHECK-NEXT:  convert-math-to-llvm{approximate-log1p=false},
 // CHECK-NEXT:  convert-math-to-libm,
 // CHECK-NEXT:  convert-arith-to-llvm{index-bitwidth=0},
 // CHECK-NEXT:  finalize-memref-to-llvm{index-bitwidth=0 use-aligned-alloc=false use-generic-functions=false},

@@ -43,7 +43,7 @@ std::vector<ImageParam> declareExtras(const Json &description) {
 static Expr keepNaN(const Expr &x, const Expr &value) { return select(is_nan(x), x, value); }
 
 static Expr compute(const std::string &name, const std::vector<Expr> &v) {
-  static const std::set<std::string> unary{"neg", "not", "abs", "sqrt", "floor", "ceil", "exp", "erf", "tanh"};
+  static const std::set<std::string> unary{"neg", "not", "abs", "sqrt", "floor", "ceil", "exp", "expm1", "erf", "tanh"};
   size_t operands = name == "select" ? 3 : unary.count(name) ? 1 : 2;
   if (v.size() != operands)
     throw std::runtime_error("operation '" + name + "' of an epilogue has " + std::to_string(v.size()) +
@@ -82,6 +82,11 @@ static Expr compute(const std::string &name, const std::vector<Expr> &v) {
     return ceil(v[0]);
   if (name == "exp")
     return keepNaN(v[0], exp(v[0]));
+  if (name == "expm1") {
+    // Near zero the series: there the difference has no digits left.
+    Expr x = v[0], series = x * (1.0f + x * (0.5f + x * (1.0f / 6 + x * (1.0f / 24 + x * (1.0f / 120)))));
+    return keepNaN(x, select(abs(x) < 0.25f, series, exp(x) - 1.0f));
+  }
   if (name == "erf")
     return keepNaN(v[0], erf(clamp(v[0], -4.0f, 4.0f))); // one from there on; its polynomial has no value at infinity
   if (name == "tanh") {

@@ -8,7 +8,7 @@
 // Each is one formula; softmax and its relatives are a reduction, a formula, a reduction and a formula.
 //
 //===----------------------------------------------------------------------===//
-#include "Lower/Ops/Scalars.h"
+#include "Lower/Ops/Gates.h"
 
 using namespace mlir;
 using namespace mlir::ac;
@@ -40,7 +40,7 @@ static LogicalResult lowerPRelu(Node &node) {
 static LogicalResult lowerExponentialUnit(Node &node, double positive, double negative, double scale) {
   return lowerFormula(node, [&](Scalars &s, ValueRange v) {
     Value x = v[0];
-    Value curve = s.mul(s.sub(s.exp(scale == 1.0 ? x : s.div(x, scale)), 1.0), negative);
+    Value curve = s.mul(s.make<math::ExpM1Op>(scale == 1.0 ? x : s.div(x, scale)), negative);
     Value line = positive == 1.0 ? x : s.mul(x, positive);
     return s.select(s.lessEqual(x, s.constant(x.getType(), 0.0)), curve, line);
   });
@@ -75,15 +75,9 @@ static LogicalResult lowerHardSwish(Node &node) {
   });
 }
 
-/// x * sigmoid(alpha * x), as one division.
-static Value swish(Scalars &s, Value x, double alpha) {
-  Value scaled = s.mul(x, -alpha);
-  return s.div(x, s.add(s.exp(scaled), 1.0));
-}
-
 static LogicalResult lowerSwish(Node &node) {
   double alpha = node.getFloat("alpha", 1.0);
-  return lowerFormula(node, [&](Scalars &s, ValueRange v) { return swish(s, v[0], alpha); });
+  return lowerFormula(node, [&](Scalars &s, ValueRange v) { return swish(s, v[0], s.mul(v[0], alpha)); });
 }
 
 /// x * tanh(log(1 + e)) with e = exp(x), which is x * n / (n + 2) with n = e * (e + 2). From x = 20 on the factor
@@ -142,12 +136,7 @@ static LogicalResult lowerTanh(Node &node) {
 static LogicalResult lowerGelu(Node &node) {
   StringRef approximate = node.getString("approximate", "none");
   if (approximate == "tanh")
-    // 0.5 * (1 + tanh(u)) = sigmoid(2u)
-    return lowerFormula(node, [](Scalars &s, ValueRange v) {
-      Value x = v[0];
-      Value inner = s.mul(x, s.add(s.mul(s.mul(x, x), 0.044715), 1.0));
-      return s.div(x, s.add(s.exp(s.mul(inner, -2.0 * 0.7978845608028654)), 1.0));
-    });
+    return lowerFormula(node, [](Scalars &s, ValueRange v) { return geluTanh(s, v[0]); });
   if (approximate != "none")
     return node.refuse("approximate is '" + approximate + "', expected 'none' or 'tanh'");
   return lowerFormula(node, [](Scalars &s, ValueRange v) {

@@ -12,6 +12,7 @@
 // position the product is transposed, so that the constant weights are the side that is packed while compiling.
 //
 //===----------------------------------------------------------------------===//
+#include "Lower/Ops/Gates.h"
 #include "Lower/Ops/MatrixProduct.h"
 #include "Lower/Ops/Window.h"
 #include "Support/TargetInfo.h"
@@ -476,11 +477,7 @@ static LogicalResult lowerCausalConvWithState(Node &node) {
   if (node.hasInput(2))
     result = addBias(emit, result, node.input(2));
   if (silu)
-    result = emit.elementwise(result, sum, [&](OpBuilder &b, Location loc, ValueRange v) -> Value {
-      Value one = arith::ConstantOp::create(b, loc, b.getFloatAttr(sum, 1.0));
-      Value decay = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, v[0]));
-      return arith::DivFOp::create(b, loc, v[0], arith::AddFOp::create(b, loc, one, decay));
-    });
+    result = mapElements(emit, result, sum, [](Scalars &s, ValueRange v) { return swish(s, v[0], v[0]); });
   node.setOutput(0, emit.castElements(result, element));
   if (node.wantsOutput(1))
     node.setOutput(1, *taps == 1 ? emit.empty({emit.dim(x, 0), emit.dim(x, 1), past}, element)

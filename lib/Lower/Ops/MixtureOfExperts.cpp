@@ -14,6 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Compaction.h"
+#include "Lower/Ops/Gates.h"
 #include "Lower/Ops/MatrixProduct.h"
 #include "Lower/Ops/Ranking.h"
 #include "Support/Weights.h"
@@ -187,12 +188,9 @@ Value Mixture::activate(Scalars &s, Value x) const {
   if (activation == "relu")
     return s.max(x, s.constant(x.getType(), 0.0));
   if (activation == "silu")
-    return s.div(x, s.add(s.exp(s.neg(x)), 1.0));
-  if (activation == "gelu") {
-    // The approximation by tanh: 0.5 * (1 + tanh(u)) = sigmoid(2u).
-    Value inner = s.mul(x, s.add(s.mul(s.mul(x, x), 0.044715), 1.0));
-    return s.div(x, s.add(s.exp(s.mul(inner, -2.0 * 0.7978845608028654)), 1.0));
-  }
+    return swish(s, x, x);
+  if (activation == "gelu")
+    return geluTanh(s, x);
   return x;
 }
 
@@ -211,7 +209,7 @@ Value Mixture::run(int64_t expert, Value rows) {
     double limit = node.getFloat("swiglu_limit", std::numeric_limits<double>::infinity());
     hidden = mapElements(emit, {gate, linear}, f32, [&](Scalars &s, ValueRange v) {
       Value x = s.atMost(v[0], limit), y = s.atLeast(s.atMost(v[1], limit), -limit);
-      return s.mul(s.div(x, s.add(s.exp(s.mul(x, -alpha)), 1.0)), s.add(y, beta));
+      return s.mul(swish(s, x, s.mul(x, alpha)), s.add(y, beta));
     });
   } else {
     hidden = mapElements(emit, biased(multiply(rows, matrix(Weight1, expert)), bias(Bias1, expert)), f32,

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/RecurrentActivation.h"
+#include "Lower/Ops/Scalars.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -51,10 +52,8 @@ Value Activation::apply(OpBuilder &b, Location loc, Value x) const {
     return arith::MaximumFOp::create(b, loc, x, constant(0));
   case Tanh:
     return math::TanhOp::create(b, loc, x);
-  case Sigmoid: {
-    Value e = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, x));
-    return arith::DivFOp::create(b, loc, constant(1), plus(e, 1));
-  }
+  case Sigmoid:
+    return Scalars(b, loc).sigmoid(x);
   case Affine:
     return plus(scaled(x, alpha), beta);
   case LeakyRelu:
@@ -70,17 +69,13 @@ Value Activation::apply(OpBuilder &b, Location loc, Value x) const {
     return arith::MinimumFOp::create(b, loc, arith::MaximumFOp::create(b, loc, line, constant(0)), constant(1));
   }
   case Elu: {
-    Value below = scaled(plus(math::ExpOp::create(b, loc, x), -1), alpha);
+    Value below = scaled(math::ExpM1Op::create(b, loc, x), alpha);
     return arith::SelectOp::create(b, loc, isNegative(), below, x);
   }
   case Softsign:
     return arith::DivFOp::create(b, loc, x, plus(math::AbsFOp::create(b, loc, x), 1));
-  case Softplus: {
-    // log(1 + exp(x)) without overflow.
-    Value e = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, math::AbsFOp::create(b, loc, x)));
-    return arith::AddFOp::create(b, loc, arith::MaximumFOp::create(b, loc, x, constant(0)),
-                                 math::Log1pOp::create(b, loc, e));
-  }
+  case Softplus:
+    return Scalars(b, loc).softplus(x);
   }
   llvm_unreachable("all activations are covered");
 }

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Scalars.h"
+#include "Lower/Ops/Gates.h"
 
 using namespace mlir;
 using namespace mlir::ac;
@@ -84,8 +85,8 @@ Value Scalars::lessEqual(Value x, Value y) {
 }
 
 Value Scalars::sigmoid(Value x) {
-  Value one = constant(x.getType(), 1.0);
-  return div(one, add(exp(neg(x)), one));
+  auto [numerator, denominator] = sigmoidFraction(*this, x);
+  return div(numerator, denominator);
 }
 
 Value Scalars::softplus(Value x) {

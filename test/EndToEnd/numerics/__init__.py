@@ -1,0 +1,1 @@
+"""Errors of compiled operators against references of more precision, and the bounds they must keep."""
