@@ -36,7 +36,7 @@ static std::optional<TargetInfo> makeX86(StringRef cpu, const llvm::StringSet<> 
     return std::nullopt;
   bool isWide = has({"avx512f", "avx512vl", "avx512bw", "avx512dq"});
   TargetInfo info = isWide ? avx512(cpu) : avx2(cpu);
-  info.vectorDots = {isWide && has({"avx512vnni"}), isWide && has({"avx512bf16"})};
+  info.vectorDots = {has({isWide ? "avx512vnni" : "avxvnni"}), isWide && has({"avx512bf16"})};
   info.tileDots = {isWide && has({"amx-tile", "amx-int8"}), isWide && has({"amx-tile", "amx-bf16"})};
   return info;
 }
@@ -45,9 +45,16 @@ static llvm::StringSet<> featuresOf(StringRef cpu) {
   SmallVector<StringRef> names;
   if (llvm::X86::parseArchX86(cpu, /*Only64Bit=*/true) != llvm::X86::CK_None)
     llvm::X86::getFeaturesForCPU(cpu, names);
+  // Some have their instructions by others: AVX-VNNI stands for AVX2 too.
+  llvm::StringMap<bool> all;
+  for (StringRef name : names) {
+    all[name] = true;
+    llvm::X86::updateImpliedFeatures(name, /*Enabled=*/true, all);
+  }
   llvm::StringSet<> features;
-  for (StringRef name : names)
-    features.insert(name);
+  for (const auto &[name, isThere] : all)
+    if (isThere)
+      features.insert(name);
   return features;
 }
 
@@ -118,16 +125,15 @@ void TargetInfo::attach(ModuleOp module) const {
       types.push_back(TypeAttr::get(b.getBF16Type()));
     return b.getArrayAttr(types);
   };
-  module->setAttr("ac.target",
-                  b.getDictionaryAttr({b.getNamedAttr("triple", b.getStringAttr(triple)),
-                                       b.getNamedAttr("cpu", b.getStringAttr(cpu)),
-                                       b.getNamedAttr("features", b.getStringAttr(features)),
-                                       b.getNamedAttr("vector_bits", b.getI64IntegerAttr(vectorBits)),
-                                       b.getNamedAttr("tile_rows", b.getI64IntegerAttr(tileRows)),
-                                       b.getNamedAttr("tile_vectors", b.getI64IntegerAttr(tileVectors)),
-                                       b.getNamedAttr("masks", b.getBoolAttr(hasMasks)),
-                                       b.getNamedAttr("vector_dots", elements(vectorDots)),
-                                       b.getNamedAttr("tile_dots", elements(tileDots))}));
+  module->setAttr("ac.target", b.getDictionaryAttr({b.getNamedAttr("triple", b.getStringAttr(triple)),
+                                                    b.getNamedAttr("cpu", b.getStringAttr(cpu)),
+                                                    b.getNamedAttr("features", b.getStringAttr(features)),
+                                                    b.getNamedAttr("vector_bits", b.getI64IntegerAttr(vectorBits)),
+                                                    b.getNamedAttr("tile_rows", b.getI64IntegerAttr(tileRows)),
+                                                    b.getNamedAttr("tile_vectors", b.getI64IntegerAttr(tileVectors)),
+                                                    b.getNamedAttr("masks", b.getBoolAttr(hasMasks)),
+                                                    b.getNamedAttr("vector_dots", elements(vectorDots)),
+                                                    b.getNamedAttr("tile_dots", elements(tileDots))}));
 }
 
 TargetInfo TargetInfo::of(ModuleOp module) {

@@ -13,9 +13,12 @@
 
 namespace mlir::ac {
 
-/// What multiplies small numbers and adds several products up at once: nothing, instructions on vectors (AVX512-VNNI,
-/// AVX512-BF16), or such on tiles of sixteen rows of 64 bytes (AMX).
+/// What multiplies small numbers and adds several products up at once: nothing, instructions on vectors (AVX-VNNI,
+/// AVX512-VNNI, AVX512-BF16), or such on tiles of sixteen rows of 64 bytes (AMX).
 enum class DotUnit { None, Vectors, Tiles };
+
+/// Rows of a tile register, and sums in each.
+constexpr int64_t kTileRows = 16;
 
 /// A machine to compile for, and the register tile its matrix kernels use.
 struct TargetInfo {
@@ -46,6 +49,9 @@ struct TargetInfo {
   DotUnit dotUnit(Type element) const;
   /// Columns of a packed panel.
   unsigned panel(Type element) const { return lanes(element) * tileVectors; }
+  /// Columns of a panel whose elements come in groups for `unit`: the sums of two tiles side by side, or as many
+  /// vectors of sums as other panels have.
+  unsigned groupedPanel(DotUnit unit) const { return unit == DotUnit::Tiles ? 32 : vectorBits / 32 * tileVectors; }
 
   /// The target travels with the module as `ac.target`; modules without one are for x86-64-v4.
   void attach(ModuleOp module) const;

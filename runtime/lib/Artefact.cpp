@@ -199,7 +199,8 @@ static void checkProcessor(const Description &description, const std::string &pa
     return;
   if (int error = permitTiles())
     fail(AC_ERROR_FILE,
-         "`%s` was compiled for %s, whose tile registers (AMX) the system does not give to this process: %s; compile the "
+         "`%s` was compiled for %s, whose tile registers (AMX) the system does not give to this process: %s; compile "
+         "the "
          "model with another --march, such as icelake-server",
          path.c_str(), description.cpu.c_str(), strerror(error));
 }

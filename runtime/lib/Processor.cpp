@@ -53,10 +53,21 @@ std::vector<std::string> missingFeatures(const std::vector<std::string> &feature
                            {"amx-int8", extended.hasTilesOfInt8()},
                            {"amx-bf16", extended.hasTilesOfBF16()},
                            {"avxvnni", extended.hasShortVNNI()},
-                           FEATURE("avx"),        FEATURE("avx2"),       FEATURE("fma"),        FEATURE("f16c"),
-                           FEATURE("bmi"),        FEATURE("bmi2"),       FEATURE("avx512f"),    FEATURE("avx512bw"),
-                           FEATURE("avx512cd"),   FEATURE("avx512dq"),   FEATURE("avx512vl"),   FEATURE("avx512vbmi"),
-                           FEATURE("avx512vnni"), FEATURE("avx512bf16"), FEATURE("avx512vbmi2")};
+                           FEATURE("avx"),
+                           FEATURE("avx2"),
+                           FEATURE("fma"),
+                           FEATURE("f16c"),
+                           FEATURE("bmi"),
+                           FEATURE("bmi2"),
+                           FEATURE("avx512f"),
+                           FEATURE("avx512bw"),
+                           FEATURE("avx512cd"),
+                           FEATURE("avx512dq"),
+                           FEATURE("avx512vl"),
+                           FEATURE("avx512vbmi"),
+                           FEATURE("avx512vnni"),
+                           FEATURE("avx512bf16"),
+                           FEATURE("avx512vbmi2")};
 #undef FEATURE
   std::vector<std::string> missing;
   for (const std::string &feature : features)
