@@ -55,14 +55,16 @@ class OpenVino:
         import openvino
 
         core = openvino.Core()
+        graph = core.read_model(model)
+        small = any(op.get_output_element_type(0) == openvino.Type.bf16 for op in graph.get_ops() if op.get_output_size())
         # Left to itself it quantises activations in front of int8 weights, which the model does not say.
         properties = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if small else "f32",
             "INFERENCE_NUM_THREADS": threads,
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
         }
-        self._model = core.compile_model(core.read_model(model), "CPU", properties)
+        self._model = core.compile_model(graph, "CPU", properties)
         self._request = self._model.create_infer_request()
         # A model's inputs may have several names; the parameter's own is the one in the file.
         self.inputs = [port.get_node().get_friendly_name() for port in self._model.inputs]

@@ -27,7 +27,11 @@ from turns import HERE, PAUSE, REPOSITORY, Worker, compile_model, machine, take_
 
 sys.path.insert(0, str(REPOSITORY / "build_tools"))
 import real_models
+from onnx import TensorProto
 from real_models.graph import FLOAT, Graph
+
+sys.path.insert(0, str(HERE / "adaptive"))
+import peak
 
 ENGINES = ("accordion", "onnxruntime", "openvino")
 
@@ -37,6 +41,31 @@ def gemm_model(m, k, n):
     g("MatMul", "x", (rng.standard_normal((k, n)) / np.sqrt(k)).astype(np.float32), outputs="y")
     model = g.model("gemm", {"x": (FLOAT, [m, k])}, {"y": (FLOAT, [m, n])}, opset=17, ir=8)
     return model, {"x": rng.standard_normal((m, k)).astype(np.float32)}
+
+
+def int8_gemm_model(m, k, n):
+    rng, g = np.random.default_rng(m), Graph()
+    g("MatMulInteger", "x", rng.integers(-128, 128, (k, n)).astype(np.int8), outputs="y")
+    model = g.model("gemm", {"x": (TensorProto.UINT8, [m, k])}, {"y": (TensorProto.INT32, [m, n])}, opset=17, ir=8)
+    return model, {"x": rng.integers(0, 256, (m, k)).astype(np.uint8)}
+
+
+def bf16_gemm_model(m, k, n):
+    """Inputs and results of f32, which is what feeds can hold; the product itself is one of bf16."""
+    rng, g = np.random.default_rng(m), Graph()
+    weights = g("Cast", (rng.standard_normal((k, n)) / np.sqrt(k)).astype(np.float32), to=TensorProto.BFLOAT16)
+    product = g("MatMul", g("Cast", "x", to=TensorProto.BFLOAT16), weights)
+    g("Cast", product, outputs="y", to=TensorProto.FLOAT)
+    model = g.model("gemm", {"x": (FLOAT, [m, k])}, {"y": (FLOAT, [m, n])}, opset=17, ir=8)
+    return model, {"x": rng.standard_normal((m, k)).astype(np.float32)}
+
+
+# By the first word of a benchmark's name: what makes its model, and the peak of its instructions in `peak.cpp`.
+GEMMS = {
+    "gemm": (gemm_model, "gflops"),
+    "gemm-int8": (int8_gemm_model, "int8_gflops"),
+    "gemm-bf16": (bf16_gemm_model, "bf16_gflops"),
+}
 
 
 def attention_model(s, heads, width, causal):
@@ -52,7 +81,11 @@ def collect(config, folder, only):
     import onnx
 
     gemm, attention = config["gemm"], config["attention"]
-    made = {f"gemm {m}x{gemm['k']}x{gemm['n']}": lambda m=m: gemm_model(m, gemm["k"], gemm["n"]) for m in gemm["m"]}
+    made = {
+        f"{kind} {m}x{gemm['k']}x{gemm['n']}": lambda make=make, m=m: make(m, gemm["k"], gemm["n"])
+        for kind, (make, _) in GEMMS.items()
+        for m in gemm["m"]
+    }
     for s in attention["s"]:
         for causal in attention["causal"]:
             name = f"attention {s}" + " causal" * causal
@@ -130,7 +163,17 @@ def remarks(result):
     )
 
 
-def table(facts, engines, results, compiled, failures):
+def share_of_peak(result, peaks):
+    """What part of the machine's peak a product reaches, as text; empty for what is no product."""
+    kind, _, shape = result["name"].partition(" ")
+    most = peaks.get(result["threads"], {}).get(GEMMS[kind][1]) if kind in GEMMS else None
+    if not most:
+        return ""
+    gflops = 2e-9 * math.prod(map(int, shape.split("x"))) / result["seconds"]["accordion"]
+    return f" {gflops / most:.0%} of the peak of {most:.0f} GFLOP/s;"
+
+
+def table(facts, engines, results, compiled, failures, peaks):
     theirs = [engine for engine in engines if engine != "accordion"]
     versions = "".join(f"{TITLES[engine]} {version}; " for engine, version in facts["peers"].items())
     lines = [
@@ -150,14 +193,15 @@ def table(facts, engines, results, compiled, failures):
         waited = "–" if r["waiting"] is None else f"{r['waiting']:.0%}"
         lines.append(
             f"| {r['name']} | {r['threads']} | {' | '.join(times)} | {r['speed']:.2f} | {r['memory']:.2f} "
-            f"| {compiled[r['name']]:.1f} | {waited} |{remarks(r)}"
+            f"| {compiled[r['name']]:.1f} | {waited} |{share_of_peak(r, peaks)}{remarks(r)}"
         )
     for name, reason in failures.items():
         lines.append(f"| {name} | – | failed: {reason.replace('|', '/')} |" + " |" * (len(theirs) + 4))
     lines.append("")
-    kinds = {"GEMM": "gemm ", "attention": "attention ", "real models": ""}
-    for kind, prefix in kinds.items():
-        chosen = lambda n: n.startswith(prefix) if prefix else not n.startswith(("gemm ", "attention "))  # noqa: B023, E731
+    kinds = {"GEMM": "gemm", "GEMM of int8": "gemm-int8", "GEMM of bf16": "gemm-bf16", "attention": "attention"}
+    for kind, word in (kinds | {"real models": ""}).items():
+        first = lambda n: n.split()[0]
+        chosen = lambda n: first(n) == word if word else first(n) not in kinds.values()  # noqa: B023
         for threads in sorted({r["threads"] for r in results}):
             speeds = [r["speed"] for r in results if chosen(r["name"]) and r["threads"] == threads]
             if speeds:
@@ -211,9 +255,11 @@ def main() -> int:
     facts = machine()
     facts["peers"] = {"onnxruntime": facts["onnxruntime"]} if "onnxruntime" in engines else {}
     facts["peers"] |= peers.versions(["openvino"]) if "openvino" in engines else {}
-    kept = {"machine": facts, "results": results, "compile_s": compiled, "failures": failures}
+    products = any(r["name"].split()[0] in GEMMS for r in results)
+    peaks = peak.measure(options.out, counts, []) if products else {}
+    kept = {"machine": facts, "peaks": peaks, "results": results, "compile_s": compiled, "failures": failures}
     (options.out / "results.json").write_text(json.dumps(kept, indent=1) + "\n")
-    text = table(facts, list(engines), results, compiled, failures)
+    text = table(facts, list(engines), results, compiled, failures, peaks)
     (options.out / "results.md").write_text(text)
     print("\n" + text)
     return 1 if failures else 0

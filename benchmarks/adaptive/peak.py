@@ -11,8 +11,8 @@ COMPILERS = ("clang++-22", "clang++", "g++", "c++")
 
 
 def measure(folder: Path, threads: list[int], sizes: list[int]) -> dict:
-    """For each number of threads the peak of float multiply-adds in GFLOP/s and, for each size, the bandwidth of reading
-    as much in GB/s; empty without a compiler."""
+    """For each number of threads the peaks of multiply-adds of floats, bytes and bf16 in GFLOP/s and, for each size, the
+    bandwidth of reading as much in GB/s; empty without a compiler."""
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if not compiler:
         return {}

@@ -11,8 +11,6 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/TargetParser/Triple.h"
-#include "llvm/TargetParser/X86TargetParser.h"
 
 using namespace mlir;
 using namespace mlir::ac;
@@ -96,10 +94,7 @@ std::string mlir::ac::describeModel(ModuleOp module, const TargetInfo &target, u
   os << "accordion\t" << AC_ABI_VERSION << "\t0.1.0\n";
   os << "weights\t" << weightBytes << '\t' << llvm::format_hex_no_prefix(weightHash, 16) << '\n';
   // The runtime refuses to run code on a processor that lacks one of these.
-  SmallVector<StringRef> features;
-  if (llvm::Triple(target.triple).isX86() && llvm::X86::parseArchX86(target.cpu) != llvm::X86::CK_None)
-    llvm::X86::getFeaturesForCPU(target.cpu, features);
-  os << "target\t" << target.triple << '\t' << target.cpu << '\t' << llvm::join(features, ",") << '\n';
+  os << "target\t" << target.triple << '\t' << target.cpu << '\t' << llvm::join(target.listFeatures(), ",") << '\n';
   if (auto inputs = module->getAttrOfType<ArrayAttr>("ac.inputs"))
     describeTensors(os, "input", inputs);
   if (auto outputs = module->getAttrOfType<ArrayAttr>("ac.outputs"))

@@ -20,11 +20,17 @@ constexpr int64_t kTilesPerTask = 16;
 /// next.
 constexpr int64_t kShallowDepth = 32, kShallowPanels = 16;
 
+/// Panels of a task with tile registers, at most as many and as many bytes, and the fewest groups of them.
+constexpr int64_t kTiledPanels = 16, kTiledBytes = 1 << 19, kTiledGroups = 6;
+
 /// Bytes that arrive together.
 constexpr int64_t kLineBytes = 64;
 
 /// Kernels by what they compute.
 using Kernels = llvm::StringMap<func::FuncOp>;
+
+/// What the target multiplies groups of elements of this product with.
+DotUnit groupedUnit(ContractOp op, const TargetInfo &target);
 
 /// Emits the call of a kernel for an `ac.contract` on buffers (EmitContractions.cpp), and the kernel
 /// (ContractKernel.cpp).
@@ -32,14 +38,18 @@ class ContractEmitter {
 public:
   ContractEmitter(ContractOp op, const TargetInfo &target)
       : op(op), target(target), b(op.getLoc(), op), element(op.getElementType()), lanes(target.lanes(element)),
-        vectors(op.getPacked() ? op.getLanes() / target.lanes(element) : target.tileVectors), rows(target.tileRows),
-        hasMasks(target.hasMasks), hasTables(target.hasTables()),
-        vectorType(VectorType::get({static_cast<int64_t>(lanes)}, element)),
+        unit(op.getGroup() ? target.dotUnit(getElementTypeOrSelf(op.getLhs())) : DotUnit::None),
+        vectors(op.getPacked() ? op.getLanes() / target.lanes(element) : target.tileVectors),
+        rows(unit == DotUnit::Tiles ? 2 * kTileRows : target.tileRows), hasMasks(target.hasMasks),
+        hasTables(target.hasTables()), vectorType(VectorType::get({static_cast<int64_t>(lanes)}, element)),
         maskType(VectorType::get({static_cast<int64_t>(lanes)}, b.getI1Type())) {}
 
   /// Makes the parallel loop, and the kernel unless `kernels` has one like it. The tiles of the last panel of packed
   /// weights fetch what is at the address `next` (index), the weights of the product after this one, or null.
   void emit(Kernels &kernels, Value next);
+  /// Copies a rhs that is computed at run time to groups in panels, if the target multiplies such: the product then has
+  /// a packed rhs, whose memory, which the caller frees, is returned. An emitter made afterwards knows. Else null.
+  Value groupColumns(Kernels &kernels);
   /// The address (index) of a panel of packed weights.
   static Value addressOfPanel(ImplicitLocOpBuilder &b, Value rhs, Value batch, Value panel);
 
@@ -52,6 +62,7 @@ private:
     unsigned vectors;                               // of columns that are computed
     bool masked;                                    // whether the last of them may be partly outside
     Value fetched;                                  // index: address of the packed panel that is needed next
+    Value nextPanel, nextRow;                       // with tile registers: of the block that comes next
   };
   /// What the columns that fill no whole panel need.
   struct Remainder {
@@ -63,7 +74,9 @@ private:
   Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
   Value addIndex(Value a, int64_t constant) { return constant ? arith::AddIOp::create(b, a, index(constant)) : a; }
   Value applyBatch(AffineMap map, Value batch);
-  /// Panels of a task: many for a shallow product, else one.
+  /// Rows of a task.
+  int64_t chunkRows() { return rows * (unit == DotUnit::Tiles ? 2 : kTilesPerTask); }
+  /// Panels of a task: many for a shallow product or with tile registers, else one.
   Value panelsOfTask(Value panels, Value depth);
   /// Whether an extra read by `map` is read along the columns, so by vectors.
   bool alongColumns(AffineMap map) {
@@ -96,7 +109,7 @@ private:
     Stream // what it will read itself in a while: with few rows there is nobody else to do it
   };
   /// Whether tiles fetch panels together: the kernel then takes the address of what is needed after the last.
-  bool fetchesPanels() { return op.getPacked() && !op.isQuantized() && entry.empty(); }
+  bool fetchesPanels() { return op.getPacked() && !op.isQuantized() && entry.empty() && unit != DotUnit::Tiles; }
   struct Fetching {
     Fetch what = Fetch::Nothing;
     unsigned lines = 0; // of its piece that a tile fetches every few steps
@@ -126,6 +139,37 @@ private:
   void unpackPanel(const Tile &tile);
   /// Fetches what will be read some rows of the panel later.
   void prefetchAhead(const Tile &tile, Value k);
+  //===--- Several products at once (ContractGroups.cpp) ---------------------===//
+  /// A vector of groups, one for each lane.
+  VectorType groupType();
+  bool isFlipped();
+  Value splatWord(Value word);
+  /// A row of a grouped panel.
+  SmallVector<Value> loadGroups(const Tile &tile, Value k);
+  /// Group `k` of a row of the lhs in all lanes. If it may be partial, steps past the depth are zero.
+  Value loadGroup(const Tile &tile, Value row, Value k, bool isPartial);
+  /// `sum` and the products of the lanes' groups.
+  Value multiplyGroups(Value x, Value y, Value sum);
+  /// Finds what the sums of the panel start with, for `starts`.
+  void sumColumns(const Tile &tile);
+
+  //===--- Operands as instructions read them (ContractArrange.cpp) -----------===//
+  void callInParallel(Kernels &kernels, StringRef name, StringRef key, SmallVector<Value> operands, Value count,
+                      Value grain, llvm::function_ref<void(func::FuncOp)> emit);
+  /// The lhs in tiles, [batch, block of rows, step, elements of two tiles], in memory that the caller frees.
+  Value arrangeRows(Kernels &kernels);
+  void emitArrangement(func::FuncOp kernel);
+  void emitGrouping(func::FuncOp kernel, int64_t group);
+
+  //===--- Tile registers (ContractTiles.cpp) ---------------------------------===//
+  void configureTiles();
+  void releaseTiles();
+  void emitTileBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
+  void emitTileBlock(const Tile &tile, Value row, Value rowEnd, unsigned rowTiles);
+  /// Loads the tiles of the first step of the block of rows at `row` and the panel of `tile`.
+  void loadFirstTiles(const Tile &tile, Value row);
+  Value addressOfRows(const Tile &tile, Value row);
+
   SmallVector<Value> emitLoop(Value begin, Value end, ValueRange start,
                               llvm::function_ref<void(Value, SmallVectorImpl<Value> &)> body);
 
@@ -134,13 +178,17 @@ private:
   /// `sum + x * y` of vectors.
   Value multiplyAdd(Value x, Value y, Value sum);
   Value epilogue(Value sum, const Tile &tile, Value row, unsigned vector);
+  /// Stores what the epilogue makes of a finished vector of sums.
+  void emitStore(Value sum, const Tile &tile, Value row, Value outRow, unsigned vector);
   Value loadVector(Value buffer, ValueRange indices, VectorType type, unsigned vector, bool masked);
 
   ContractOp op;
   const TargetInfo &target;
   ImplicitLocOpBuilder b;
   Type element;
-  unsigned lanes, vectors, rows;
+  unsigned lanes;
+  DotUnit unit; // that multiplies groups of elements
+  unsigned vectors, rows;
   bool hasMasks, hasTables;
   std::string entry; // of the function that computes a panel; empty: we do
   VectorType vectorType, maskType;
@@ -148,6 +196,8 @@ private:
   Value lhsRows, outRows;       // places of rows, or null
   Value scales, zeros, offsets; // of a quantised rhs, or null
   Value scratch;                // where a quantised panel is unpacked to for many rows, [depth, panel]
+  Value arranged, tileSums;     // with tile registers: the lhs in tiles, and memory for a tile of sums
+  SmallVector<Value> starts;    // per vector of the panel at hand: what its sums start with; empty: zero
   bool isUnpacked = false;      // whether it has been, at the place where code is emitted
   Value rhsStarts;              // of the steps of overlapping matrices, or null
   SmallVector<Value> extras;

@@ -46,6 +46,11 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   lhsRows = takeIf(op.getLhsRows()), outRows = takeIf(op.getOutRows()), rhsStarts = takeIf(op.getRhsStarts());
   scales = takeIf(op.getScales()), zeros = takeIf(op.getZeros()), offsets = takeIf(op.getOffsets());
   scratch = takeIf(op.getScales());
+  if (unit == DotUnit::Tiles) {
+    arranged = arguments.front();
+    arguments = arguments.drop_front();
+    configureTiles();
+  }
   for (auto [value, argument] : llvm::zip(captured, arguments))
     inside.map(value, argument);
   for (Operation *constant : constants)
@@ -53,7 +58,7 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   arguments = arguments.drop_front(captured.size());
   Value next = fetchesPanels() ? arguments.front() : Value();
   Value begin = kernel.getArguments().drop_back().back(), end = kernel.getArguments().back();
-  int64_t panelSize = lanes * vectors, chunkRows = rows * kTilesPerTask;
+  int64_t panelSize = lanes * vectors, chunkRows = this->chunkRows();
   Value numRows = numRowsOf(lhsRows, outRows), numColumns = dimOf(result, op.getOutOrder(), 2);
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
         chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
@@ -61,9 +66,13 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   Value groups = arith::CeilDivSIOp::create(b, panels, together);
   Value several = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, together, index(1));
   Value rowStep = arith::SelectOp::create(b, several, index(2 * rows), index(chunkRows));
-  // What small integers stand for is exact (ContractPanels.cpp).
-  Value former = op.isQuantized() ? Value() : flushDenormals(b, target);
+  if (unit == DotUnit::Tiles)
+    rowStep = index(rows);
+  // What small integers stand for is exact (ContractPanels.cpp), and so are sums of integers.
+  Value former = op.isQuantized() || isa<IntegerType>(element) ? Value() : flushDenormals(b, target);
   auto loop = scf::ForOp::create(b, begin, end, index(1));
+  if (unit == DotUnit::Tiles)
+    releaseTiles();
   if (former)
     LLVM::CallIntrinsicOp::create(b, b.getStringAttr("llvm.x86.sse.ldmxcsr"), ValueRange{former});
   func::ReturnOp::create(b);
@@ -88,6 +97,11 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   }
   Value rowBegin = arith::MulIOp::create(b, chunk, index(chunkRows));
   Value rowEnd = arith::MinSIOp::create(b, numRows, addIndex(rowBegin, chunkRows));
+  Value firstRow = rowBegin, chunkEnd = rowEnd;
+  if (unit == DotUnit::Tiles) {
+    tile.panel = firstPanel;
+    loadFirstTiles(tile, firstRow);
+  }
   auto rowLoop = scf::ForOp::create(b, rowBegin, rowEnd, rowStep);
   b.setInsertionPoint(rowLoop.getBody()->getTerminator());
   rowBegin = rowLoop.getInductionVar();
@@ -101,6 +115,16 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
     Value following = addIndex(tile.panel, 1);
     Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, following, panels);
     tile.fetched = arith::SelectOp::create(b, isLast, next, addressOfPanel(b, rhs, tile.rhsBatch, following));
+  }
+  if (unit == DotUnit::Tiles) {
+    Value following = addIndex(tile.panel, 1);
+    Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, following, lastPanel);
+    Value after = arith::AddIOp::create(b, rowBegin, rowStep);
+    Value isMore = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, after, chunkEnd);
+    // After the last block tiles are loaded in vain.
+    Value rowAfter = arith::SelectOp::create(b, isMore, after, firstRow);
+    tile.nextPanel = arith::SelectOp::create(b, isLast, firstPanel, following);
+    tile.nextRow = arith::SelectOp::create(b, isLast, rowAfter, rowBegin);
   }
   Value columnsLeft = arith::SubIOp::create(b, numColumns, tile.column);
   if (entry.empty())
@@ -176,6 +200,10 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
     b.setInsertionPointToStart(many.elseBlock());
     return emitRowsLeft(tile, rowBegin, rowEnd, rows);
   }
+  if (unit == DotUnit::Tiles)
+    return emitTileBlocks(tile, rowBegin, rowEnd);
+  if (unit == DotUnit::Vectors)
+    sumColumns(tile);
   // Half of the vectors leave registers for twice the rows. With fewer, additions wait for each other.
   if (tile.vectors * 2 <= vectors && rows > 1)
     rowBegin = emitRowLoop(tile, rowBegin, rowEnd, 2 * rows, {op.getPacked() ? Fetch::Stream : Fetch::Nothing});
@@ -185,15 +213,16 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
   } else {
     Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
     Value pieces = arith::DivUIOp::create(b, count, index(rows)); // one for each tile
-    int64_t stepBytes = lanes * vectors * cast<MemRefType>(rhs.getType()).getElementTypeBitWidth() / 8;
-    Value panelBytes = arith::MulIOp::create(b, memref::DimOp::create(b, rhs, 2), index(stepBytes));
+    // Of a row of the panel.
+    int64_t group = static_cast<int64_t>(op.getGroup().value_or(1));
+    int64_t stepBits = lanes * vectors * group * cast<MemRefType>(rhs.getType()).getElementTypeBitWidth();
+    Value panelBytes = arith::MulIOp::create(b, memref::DimOp::create(b, rhs, 2), index(stepBits / 8));
     Value lines = arith::CeilDivUIOp::create(b, panelBytes, index(kLineBytes));
     Value piece = arith::CeilDivUIOp::create(b, lines, arith::MaxUIOp::create(b, pieces, index(1)));
     pieceBytes = arith::MulIOp::create(b, piece, index(kLineBytes));
     fullEnd = arith::SubIOp::create(b, rowEnd, arith::RemUIOp::create(b, count, index(rows)));
     // A panel of the sum's type has `vectors` lines for each of the steps of a tile.
-    unsigned linesOfStep = llvm::divideCeil(vectors * cast<MemRefType>(rhs.getType()).getElementTypeBitWidth(),
-                                            element.getIntOrFloatBitWidth());
+    unsigned linesOfStep = llvm::divideCeil(stepBits, lanes * element.getIntOrFloatBitWidth());
     OpBuilder::InsertionGuard guard(b);
     for (unsigned lines = 1; lines <= kUnrolledSteps; lines *= 2) {
       Value enough = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, pieces,
@@ -274,8 +303,15 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
   }
   // One sum over the whole depth whatever the tile: what a row is computed to does not depend on its neighbours.
   unsigned perTile = numRows * vectors;
+  bool isPartial = false; // whether a group may reach past the depth
   auto multiply = [&](Value k, ArrayRef<Value> panelRow, MutableArrayRef<Value> sum) {
     for (unsigned r = 0; r < numRows; ++r) {
+      if (unit == DotUnit::Vectors) {
+        Value group = loadGroup(tile, lhsRow[r], k, isPartial);
+        for (unsigned v = 0; v < vectors; ++v)
+          sum[r * vectors + v] = multiplyGroups(group, panelRow[v], sum[r * vectors + v]);
+        continue;
+      }
       Value scalar = memref::LoadOp::create(b, lhs, ordered(op.getLhsOrder(), {tile.lhsBatch, lhsRow[r], k}));
       Value broadcast = vector::BroadcastOp::create(b, vectorType, widen(scalar, op.getLhsUnsigned()));
       for (unsigned v = 0; v < vectors; ++v)
@@ -283,6 +319,15 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
     }
   };
   SmallVector<Value> sum(perTile, zero);
+  if (!starts.empty())
+    for (auto [i, value] : llvm::enumerate(sum))
+      value = starts[i % vectors];
+  Value groups; // of the depth, the last of which may be partial
+  if (unit == DotUnit::Vectors) {
+    Value group = index(*op.getGroup());
+    groups = arith::CeilDivUIOp::create(b, depth, group);
+    depth = arith::DivUIOp::create(b, depth, group);
+  }
   auto steps = [&](Value from, Value to, int64_t count) {
     auto loop = scf::ForOp::create(b, from, to, index(count), sum);
     OpBuilder::InsertionGuard guard(b);
@@ -311,21 +356,27 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
       begin = unrolled;
     }
     steps(begin, depth, 1);
-  }
-  for (unsigned r = 0; r < numRows; ++r) {
-    for (unsigned v = 0; v < vectors; ++v) {
-      Value value = epilogue(sum[r * vectors + v], tile, rowIndex[r], v);
-      SmallVector<Value> position =
-          ordered(op.getOutOrder(), {tile.batch, outRow[r], addIndex(tile.column, v * lanes), tile.image});
-      if (op.getAccumulate())
-        value = fusedSum(b, loadVector(result, position, cast<VectorType>(value.getType()), v, tile.masked), value,
-                         /*minus=*/false);
-      if (tile.masked)
-        vector::MaskedStoreOp::create(b, result, position, masks[v], value);
-      else
-        vector::StoreOp::create(b, value, result, position);
+    if (groups) {
+      isPartial = true;
+      steps(depth, groups, 1);
     }
   }
+  for (unsigned r = 0; r < numRows; ++r)
+    for (unsigned v = 0; v < vectors; ++v)
+      emitStore(sum[r * vectors + v], tile, rowIndex[r], outRow[r], v);
+}
+
+void ContractEmitter::emitStore(Value sum, const Tile &tile, Value row, Value outRow, unsigned v) {
+  Value value = epilogue(sum, tile, row, v);
+  SmallVector<Value> position =
+      ordered(op.getOutOrder(), {tile.batch, outRow, addIndex(tile.column, v * lanes), tile.image});
+  if (op.getAccumulate())
+    value = fusedSum(b, loadVector(result, position, cast<VectorType>(value.getType()), v, tile.masked), value,
+                     /*minus=*/false);
+  if (tile.masked)
+    vector::MaskedStoreOp::create(b, result, position, masks[v], value);
+  else
+    vector::StoreOp::create(b, value, result, position);
 }
 
 Value ContractEmitter::widen(Value loaded, bool isUnsigned) {

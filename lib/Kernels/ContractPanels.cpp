@@ -26,7 +26,8 @@ static constexpr int64_t kStepsPerWord = 8;
 void ContractEmitter::prefetchAhead(const Tile &tile, Value k) {
   Value later = addIndex(k, kStepsAhead); // past the end of the panel the next one begins
   int64_t elementBytes = cast<MemRefType>(rhs.getType()).getElementTypeBitWidth() / 8;
-  for (int64_t at = 0; at < lanes * tile.vectors; at += kLineBytes / elementBytes)
+  int64_t inRow = lanes * tile.vectors * static_cast<int64_t>(op.getGroup().value_or(1));
+  for (int64_t at = 0; at < inRow; at += kLineBytes / elementBytes)
     memref::PrefetchOp::create(b, rhs, ValueRange{tile.rhsBatch, tile.panel, later, index(at)}, /*isWrite=*/false,
                                /*localityHint=*/2, /*isDataCache=*/true);
 }
@@ -47,6 +48,8 @@ SmallVector<Value> ContractEmitter::emitLoop(Value begin, Value end, ValueRange 
 }
 
 SmallVector<Value> ContractEmitter::loadRow(const Tile &tile, Value k) {
+  if (op.getGroup())
+    return loadGroups(tile, k);
   SmallVector<Value> row;
   for (unsigned v = 0; v < tile.vectors; ++v)
     row.push_back(isUnpacked ? vector::LoadOp::create(b, vectorType, scratch, ValueRange{k, index(v * lanes)})

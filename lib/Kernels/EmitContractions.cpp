@@ -36,6 +36,14 @@ Value ContractEmitter::applyBatch(AffineMap map, Value batch) {
 }
 
 Value ContractEmitter::panelsOfTask(Value panels, Value depth) {
+  if (unit == DotUnit::Tiles) {
+    // As many as stay in the cache; several threads need several tasks.
+    Value bytes = arith::MulIOp::create(b, memref::DimOp::create(b, rhs, 2), index(vectors * kLineBytes));
+    Value fitting = arith::DivUIOp::create(b, index(kTiledBytes), arith::MaxUIOp::create(b, bytes, index(1)));
+    Value most = arith::MinUIOp::create(b, fitting, index(kTiledPanels));
+    Value share = arith::DivUIOp::create(b, panels, index(kTiledGroups));
+    return arith::MaxUIOp::create(b, arith::MinUIOp::create(b, most, share), index(1));
+  }
   Value shallow = b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::ule, depth, index(kShallowDepth));
   Value many = b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::uge, panels, index(4 * kShallowPanels));
   return b.createOrFold<arith::SelectOp>(b.createOrFold<arith::AndIOp>(shallow, many), index(kShallowPanels), index(1));
@@ -50,7 +58,7 @@ std::string ContractEmitter::fingerprint(ValueRange operands) {
   os << entry << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked())
      << bool(op.getAccumulate()) << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getRhsStarts())
      << bool(op.getZeros()) << bool(op.getOffsets()) << bool(op.getLhsUnsigned()) << bool(op.getRhsUnsigned());
-  os << op.getBlockSize().value_or(0) << ";" << op.getLeast().value_or(0) << ";";
+  os << op.getBlockSize().value_or(0) << ";" << op.getGroup().value_or(0) << ";" << op.getLeast().value_or(0) << ";";
   for (DenseI64ArrayAttr order : {op.getLhsOrderAttr(), op.getRhsOrderAttr(), op.getOutOrderAttr()})
     os << order << ";";
   Remainder left = remainder();
@@ -106,6 +114,9 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
     if (parameters)
       operands.push_back(makeDynamic(b, parameters, op.getPacked()));
   size_t scratchAt = operands.size();
+  Value tiles = unit == DotUnit::Tiles ? arrangeRows(kernels) : Value();
+  if (tiles)
+    operands.push_back(makeDynamic(b, tiles, 1));
   // The epilogue may capture scalars: constants are made again in the kernel, others are handed over.
   llvm::SetVector<Value> used;
   getUsedValuesDefinedAbove(op.getEpilogue(), used);
@@ -117,13 +128,13 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   }
   operands.append(captured);
 
-  int64_t panelSize = lanes * vectors, chunkRows = rows * kTilesPerTask;
+  int64_t panelSize = lanes * vectors;
   Value batches = dimOf(result, op.getOutOrder(), 0), numRows = numRowsOf(op.getLhsRows(), op.getOutRows()),
         numColumns = dimOf(result, op.getOutOrder(), 2), depth = dimOf(lhs, op.getLhsOrder(), 2);
   if (op.hasImages())
     batches = arith::MulIOp::create(b, batches, dimOf(result, op.getOutOrder(), 3));
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
-        chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
+        chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows()));
   Value groups = arith::CeilDivSIOp::create(b, panels, panelsOfTask(panels, depth));
   Value tasks = arith::MulIOp::create(b, arith::MulIOp::create(b, batches, groups), chunks);
   if (fetchesPanels())
@@ -132,6 +143,8 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   Value depthOrOne = arith::MaxSIOp::create(b, depth, index(1));
   Value grain = arith::CeilDivSIOp::create(b, index(128), depthOrOne);
   auto parallel = ParallelOp::create(b, tasks, grain);
+  if (tiles)
+    memref::DeallocOp::create(b, tiles);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(parallel.getBody().front().getTerminator());
   Value unpacked;
@@ -186,13 +199,21 @@ struct EmitContractions : impl::EmitContractionsBase<EmitContractions> {
     });
     Kernels kernels;
     for (ContractOp op : ops) {
+      if (op.getGroup() && target.dotUnit(getElementTypeOrSelf(op.getLhs())) == DotUnit::None) {
+        op.emitError("is packed in groups of ") << getElementTypeOrSelf(op.getLhs()) << ", which target '" << target.cpu
+                                                << "' has no instructions for; pack the weights for this target";
+        return signalPassFailure();
+      }
       ImplicitLocOpBuilder b(op.getLoc(), op);
       Value next;
       if (Value weights = op.getPacked() ? weightsAfter(op) : Value()) {
         Value zero = arith::ConstantIndexOp::create(b, 0);
         next = ContractEmitter::addressOfPanel(b, weights, zero, zero);
       }
+      Value columns = ContractEmitter(op, target).groupColumns(kernels);
       ContractEmitter(op, target).emit(kernels, next);
+      if (columns)
+        memref::DeallocOp::create(b, columns);
       op.erase();
     }
   }

@@ -56,7 +56,8 @@ bool through(tensor::CollapseShapeOp op, SmallVectorImpl<Group> &groups) {
 bool through(tensor::ExpandShapeOp op, SmallVectorImpl<Group> &groups) {
   SmallVector<Group> result;
   for (auto [position, indices] : llvm::enumerate(op.getReassociationIndices())) {
-    const Group *group = llvm::find_if(groups, [&](const Group &g) { return g.begin == static_cast<int64_t>(position); });
+    const Group *group =
+        llvm::find_if(groups, [&](const Group &g) { return g.begin == static_cast<int64_t>(position); });
     if (group == groups.end() || group->end - group->begin != 1)
       return false;
     // Dimensions of one around a single other are of no matrix dimension.
@@ -231,7 +232,7 @@ LogicalResult fuse(linalg::GenericOp op, IRRewriter &rewriter) {
         contract.getLhsRows(), contract.getOutRows(), contract.getRhsStarts(), init, contract.getLhsBatchAttr(),
         contract.getRhsBatchAttr(), rewriter.getAffineMapArrayAttr(maps), contract.getLhsOrderAttr(),
         contract.getRhsOrderAttr(), contract.getOutOrderAttr(), contract.getBlockSizeAttr(), contract.getLeastAttr(),
-        contract.getPackedAttr(), contract.getAccumulateAttr(), contract.getLhsUnsignedAttr(),
+        contract.getGroupAttr(), contract.getPackedAttr(), contract.getAccumulateAttr(), contract.getLhsUnsignedAttr(),
         contract.getRhsUnsignedAttr());
     // Epilogue: the old one, then the elementwise body on what it yields.
     fused.getEpilogue().takeBody(contract.getEpilogue());

@@ -17,8 +17,7 @@
 // them never leaves the cache.
 //
 //===----------------------------------------------------------------------===//
-#include "Kernels/Passes.h"
-#include "Support/TargetInfo.h"
+#include "Kernels/ContractEmitter.h"
 
 namespace mlir::ac {
 #define GEN_PASS_DEF_PACKCOLUMNS
@@ -275,7 +274,8 @@ struct PackColumns : impl::PackColumnsBase<PackColumns> {
     getOperation().walk([&](ContractOp op) { ops.push_back(op); });
     DenseSet<Operation *> joined;
     for (ContractOp op : llvm::reverse(ops)) {
-      if (joined.contains(op))
+      // Columns of small numbers are grouped where the product is emitted.
+      if (joined.contains(op) || groupedUnit(op, target) != DotUnit::None)
         continue;
       ColumnPacker packer(op, target.panel(op.getElementType()));
       if (!packer.isWorthwhile())

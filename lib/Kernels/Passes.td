@@ -82,8 +82,9 @@ def PrepackWeights : Pass<"ac-prepack-weights", "::mlir::ModuleOp"> {
   let description = [{
     A constant rhs `[b, k, n]` of an `ac.contract` becomes `[b, panels, k, lanes]`, zero padded, in the panel width of
     the target. The microkernel then reads it as one stream. Small integers with scales stay small: where four bits tell all
-    of them apart, eight steps of a column become one word. Scales that f16 holds without loss are kept so. Matrices
-    used otherwise as well keep their first layout too.
+    of them apart, eight steps of a column become one word. Scales that f16 holds without loss are kept so. Bytes and
+    bf16 that the target multiplies in groups lie in groups: `[b, panels, groups, lanes * group]`. Matrices used otherwise
+    as well keep their first layout too.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect"];
 }

@@ -4,8 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "Kernels/Passes.h"
-#include "Support/TargetInfo.h"
+#include "Kernels/ContractEmitter.h"
 #include "Support/Weights.h"
 
 namespace mlir::ac {
@@ -30,6 +29,26 @@ ElementsAttr pack(ElementsAttr value, int64_t lanes) {
         for (int64_t k = 0; k < depth; ++k)
           std::memcpy(to.data() + ((batch * panels + panel) * depth + k) * lanes * size,
                       from.data() + ((batch * depth + k) * columns + panel * lanes) * size, width * size);
+      }
+  });
+}
+
+/// [b, k, n] to [b, panels, groups, lanes * group]: `group` elements of a column stand together. The number of groups
+/// is a multiple of `multiple`; what is past the last row or column is zero.
+ElementsAttr packGroups(ElementsAttr value, int64_t lanes, int64_t group, int64_t multiple) {
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t batches = type.getDimSize(0), depth = type.getDimSize(1), columns = type.getDimSize(2);
+  int64_t panels = llvm::divideCeil(columns, lanes), groups = llvm::alignTo(llvm::divideCeil(depth, group), multiple);
+  size_t size = type.getElementTypeBitWidth() / 8;
+  auto packedType = RankedTensorType::get({batches, panels, groups, lanes * group}, type.getElementType());
+  const char *from = getRawElements(value).data();
+  return makeWeight(packedType, "packed", [&](MutableArrayRef<char> to) {
+    std::memset(to.data(), 0, to.size());
+    for (int64_t row = 0; row < batches * depth; ++row)
+      for (int64_t column = 0; column < columns; ++column) {
+        int64_t k = row % depth, panel = row / depth * panels + column / lanes;
+        int64_t place = ((panel * groups + k / group) * lanes + column % lanes) * group + k % group;
+        std::memcpy(to.data() + place * size, from + (row * columns + column) * size, size);
       }
   });
 }
@@ -107,7 +126,7 @@ struct PrepackWeights : impl::PrepackWeightsBase<PrepackWeights> {
   DenseMap<std::tuple<Operation *, Attribute, unsigned>, Value> done;
 
   /// Forms in which a constant is laid out.
-  enum Form : unsigned { kPanels, kWords };
+  enum Form : unsigned { kPanels, kWords, kGroups };
 
   /// A constant of what `change` makes of `value`.
   Value make(ContractOp op, ElementsAttr value, Form form, llvm::function_ref<ElementsAttr()> change) {
@@ -156,6 +175,15 @@ struct PrepackWeights : impl::PrepackWeightsBase<PrepackWeights> {
       int64_t lanes = target.panel(op.getElementType());
       if (op.isQuantized() && (value = withRawElements(value)))
         return packQuantized(op, value, lanes);
+      if (DotUnit unit = groupedUnit(op, target); unit != DotUnit::None && value && (value = withRawElements(value))) {
+        int64_t columns = target.groupedPanel(unit), group = 32 / value.getElementType().getIntOrFloatBitWidth();
+        int64_t multiple = unit == DotUnit::Tiles ? kTileRows : 1;
+        op.getRhsMutable().assign(
+            make(op, value, kGroups, [&] { return packGroups(value, columns, group, multiple); }));
+        op.setGroup(group);
+        op.setPacked(true);
+        return;
+      }
       if (!value || !hasRawElements(value))
         return;
       op.getRhsMutable().assign(make(op, value, kPanels, [&] { return pack(value, lanes); }));

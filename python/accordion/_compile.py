@@ -44,7 +44,7 @@ def compile(  # noqa: A001
     model           path of an `.onnx`, ONNX text or `.mlir` file, serialised bytes, or an `onnx.ModelProto`
     threads         threads of each run, one per core unless given
     output          where to keep the artefact (by suffix an executable, `.so`, ...); not kept unless given
-    march           native, x86-64-v3, x86-64-v4 or aarch64
+    march           native, x86-64-v3, x86-64-v4, aarch64 or LLVM's name of an x86-64 processor, as `sapphirerapids`
     dims            sizes for symbolic dimensions, by name
     weights_file    put the weights there instead of into the artefact
     save_temps      folder for the program after each stage

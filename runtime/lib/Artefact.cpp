@@ -194,6 +194,15 @@ static void checkProcessor(const Description &description, const std::string &pa
   if (!list.empty())
     fail(AC_ERROR_FILE, "`%s` was compiled for %s, this processor lacks %s: compile the model with another --march",
          path.c_str(), description.cpu.c_str(), list.c_str());
+  const std::vector<std::string> &features = description.features;
+  if (std::find(features.begin(), features.end(), "amx-tile") == features.end())
+    return;
+  if (int error = permitTiles())
+    fail(AC_ERROR_FILE,
+         "`%s` was compiled for %s, whose tile registers (AMX) the system does not give to this process: %s; compile "
+         "the "
+         "model with another --march, such as icelake-server",
+         path.c_str(), description.cpu.c_str(), strerror(error));
 }
 
 void Artefact::load(const ArtefactLayout &layout) {

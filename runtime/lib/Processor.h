@@ -16,5 +16,9 @@ namespace accordion {
 /// taken to be there.
 std::vector<std::string> missingFeatures(const std::vector<std::string> &features);
 
+/// Asks the system to keep the tile registers (AMX) of this process's threads, which Linux does on request alone since
+/// they are large. Returns 0 or the error's number.
+int permitTiles();
+
 } // namespace accordion
 #endif // AC_RUNTIME_LIB_PROCESSOR_H

@@ -26,7 +26,7 @@ struct Options {
                                    cl::value_desc("file"), cl::cat(category)};
   cl::opt<std::string> emit{"emit", cl::desc("Kind of output, whatever the suffix: exe, so, obj, asm, llvm, mlir"),
                                  cl::value_desc("kind"), cl::cat(category)};
-  cl::opt<std::string> march{"march", cl::desc("Machine: native (default), x86-64-v3, x86-64-v4, aarch64"),
+  cl::opt<std::string> march{"march", cl::desc("Machine: native (default), x86-64-v3, x86-64-v4, aarch64, or LLVM's name of an x86-64 processor (icelake-server, sapphirerapids, znver4)"),
                                   cl::init("native"), cl::cat(category)};
   cl::list<std::string> dims{"dim", cl::desc("Fixes a symbolic dimension; may be given several times"),
                                   cl::value_desc("NAME=N"), cl::cat(category)};

@@ -74,7 +74,9 @@ static bool isSummedIn(Type element, Type sum) {
   return isa<FloatType>(sum) && (element == sum || (sum.isF32() && (element.isF16() || element.isBF16())));
 }
 
-int64_t ContractOp::getLanes() { return cast<ShapedType>(getRhs().getType()).getShape().back(); }
+int64_t ContractOp::getLanes() {
+  return cast<ShapedType>(getRhs().getType()).getShape().back() / static_cast<int64_t>(getGroup().value_or(1));
+}
 
 LogicalResult ContractOp::verify() {
   auto lhs = dyn_cast<ShapedType>(getLhs().getType()), rhs = dyn_cast<ShapedType>(getRhs().getType()),
@@ -97,6 +99,12 @@ LogicalResult ContractOp::verify() {
            << (getAccumulate() ? "accumulate" : "an unsigned operand") << " with a sum of " << sum
            << " and a result of " << yielded
            << ", expected unsigned operands with i32 alone, and accumulate with floats";
+  if (int64_t group = getGroup().value_or(1);
+      getGroup() && (!getPacked() || getScales() || lhs.getElementType() != rhs.getElementType() || group < 2 ||
+                     group * rhs.getElementTypeBitWidth() != 32 || rhs.getShape().back() % group))
+    return emitOpError("(contract_c12) has groups of ")
+           << group << " elements of " << rhs.getElementType() << " on the right and " << lhs.getElementType()
+           << " on the left, expected groups of 32 bits in a packed rhs without scales, and equal types";
   int64_t rhsRank = getPacked() ? 4 : getRhsStarts() ? 2 : 3;
   int64_t outRank = getRhsStarts() && getOutOrder() && getOutOrder()->size() == 4 ? 4 : 3;
   if (!lhs.hasRank() || !rhs.hasRank() || !init.hasRank() || lhs.getRank() != 3 || init.getRank() != outRank ||

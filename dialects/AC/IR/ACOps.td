@@ -50,6 +50,12 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     `rhs_unsigned` say which of them are 0 to 255 rather than -128 to 127. What the region yields may be of another type
     than the sum.
 
+    With `group`, a packed rhs keeps as many steps of a column together: it is `[batch, panels, groups, lanes * group]`,
+    element `[k, n]` standing at `[n floordiv lanes, k floordiv group, (n mod lanes) * group + k mod group]`. There may be
+    more groups than the depth needs; what stands past the last step is zero. Sums of floats are then formed as the target's
+    instructions do: products of a group are added to the sum without being rounded to bf16, in the instruction's order,
+    and numbers too small to be normal ones count as zero.
+
     Rows that stand apart are read and written where they are. With `lhs_rows`, row `m` of the product reads row
     `lhs_rows[m]` of the lhs, and there are as many rows as it has elements. With `out_rows`, row `m` goes to row
     `out_rows[m]` of the result, whose other rows keep what `outs` holds; no row is named twice. With `accumulate`, what
@@ -90,6 +96,9 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
       does it have scales.
     - (contract_c11) `lhs_unsigned` and `rhs_unsigned` come with a sum of i32, and `accumulate` with a result of floats.
 
+    - (contract_c12) `group` comes with a packed rhs without scales; a group fills 32 bits, and lhs and rhs have elements of
+      the same type.
+
     ```mlir
     %r = ac.contract ins(%a, %b : tensor<1x?x64xf32>, tensor<1x64x32xf32>) extras(%bias : tensor<32xf32>)
         outs(%init : tensor<1x?x32xf32>)
@@ -107,7 +116,7 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
                        AffineMapAttr:$lhs_batch, AffineMapAttr:$rhs_batch, AffineMapArrayAttr:$extra_maps,
                        OptionalAttr<DenseI64ArrayAttr>:$lhs_order, OptionalAttr<DenseI64ArrayAttr>:$rhs_order,
                        OptionalAttr<DenseI64ArrayAttr>:$out_order, OptionalAttr<I64Attr>:$block_size,
-                       OptionalAttr<I64Attr>:$least, UnitAttr:$packed, UnitAttr:$accumulate, UnitAttr:$lhs_unsigned,
+                       OptionalAttr<I64Attr>:$least, OptionalAttr<I64Attr>:$group, UnitAttr:$packed, UnitAttr:$accumulate, UnitAttr:$lhs_unsigned,
                        UnitAttr:$rhs_unsigned);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$epilogue);

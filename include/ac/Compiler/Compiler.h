@@ -39,7 +39,7 @@ enum class Precision {
 };
 
 struct CompileOptions {
-  /// `native`, `x86-64-v3`, `x86-64-v4` or `aarch64`.
+  /// `native`, `x86-64-v3`, `x86-64-v4`, `aarch64`, or LLVM's name of an x86-64 processor.
   std::string march = "native";
   OutputKind output = OutputKind::Executable;
   /// Sizes for symbolic dimensions.

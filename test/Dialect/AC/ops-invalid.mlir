@@ -503,6 +503,19 @@ func.func @contract_c10(%a: tensor<1x2x3xf32>, %b: tensor<5x7xf32>, %starts: ten
 
 // -----
 
+func.func @contract_c12(%a: tensor<1x2x3xi8>, %b: tensor<1x1x2x4xi8>, %init: tensor<1x2x2xi32>) -> tensor<1x2x2xi32> {
+  // expected-error @below {{(contract_c12) has groups of 2 elements of 'i8' on the right and 'i8' on the left, expected groups of 32 bits}}
+  %r = ac.contract packed ins(%a, %b : tensor<1x2x3xi8>, tensor<1x1x2x4xi8>) extras() outs(%init : tensor<1x2x2xi32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [],
+                  group = 2 : i64} {
+  ^bb0(%sum: i32):
+    ac.yield %sum : i32
+  } -> tensor<1x2x2xi32>
+  return %r : tensor<1x2x2xi32>
+}
+
+// -----
+
 func.func @contract_c2_images(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x1x4xf32>) -> tensor<1x2x1x4xf32> {
   // expected-error @below {{(contract_c2) has operands of rank 3, 3 and 4, expected 3, 3 and 3}}
   %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x1x4xf32>)

@@ -1,0 +1,193 @@
+//===- ContractArrange.cpp - Operands as instructions read them -----------===//
+//
+// Part of the Accordion project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Operands of one product that are computed at run time are copied in front of it: rows of the lhs to tiles, for tile
+// registers; columns of a rhs of small numbers to groups in panels, as `ac-prepack-weights` does to constants.
+//
+//===----------------------------------------------------------------------===//
+#include "Kernels/ContractEmitter.h"
+#include "Kernels/KernelBuffers.h"
+
+namespace mlir::ac {
+
+/// Calls a kernel over a range of `count` tasks, at least `grain` at a time, with `operands`. It is made by `emit`
+/// unless there is one of this name and key for such operands.
+void ContractEmitter::callInParallel(Kernels &kernels, StringRef name, StringRef key, SmallVector<Value> operands,
+                                     Value count, Value grain, llvm::function_ref<void(func::FuncOp)> emit) {
+  SmallVector<Type> types(ValueRange(operands).getTypes());
+  types.append(2, b.getIndexType());
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << name << ";" << key << ";";
+  for (Type type : types)
+    os << type << ";";
+  func::FuncOp &kernel = kernels[text];
+  if (!kernel) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(op->getParentOfType<ModuleOp>().getBody());
+    std::string symbol = ("ac_" + name + "_" + llvm::Twine(kernels.size() - 1)).str();
+    kernel = func::FuncOp::create(b, symbol, b.getFunctionType(types, {}));
+    kernel.setPrivate();
+    b.setInsertionPointToStart(kernel.addEntryBlock());
+    emit(kernel);
+  }
+  auto parallel = ParallelOp::create(b, count, grain);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(parallel.getBody().front().getTerminator());
+  operands.append({parallel.getBegin(), parallel.getEnd()});
+  func::CallOp::create(b, kernel, operands);
+}
+
+/// The kernel that arranges rows: its arguments are the lhs, the places of its rows if they stand apart, the memory for
+/// tiles, and the range of tiles of rows.
+void ContractEmitter::emitArrangement(func::FuncOp kernel) {
+  auto arguments = kernel.getArguments();
+  Value from = arguments[0], places = op.getLhsRows() ? arguments[1] : Value(), to = arguments[arguments.size() - 3];
+  auto toType = cast<MemRefType>(to.getType());
+  int64_t inLine = toType.getDimSize(3) / rows;
+  Type small = toType.getElementType();
+  auto lineType = VectorType::get({inLine}, small);
+  Value depth = dimOf(from, op.getLhsOrder(), 2), blocks = memref::DimOp::create(b, to, 1);
+  Value numRows = places ? memref::DimOp::create(b, places, 0).getResult() : dimOf(from, op.getLhsOrder(), 1);
+  Value whole = arith::DivUIOp::create(b, depth, index(inLine)), steps = memref::DimOp::create(b, to, 2);
+  auto enter = [&](Value begin, Value end) {
+    auto loop = scf::ForOp::create(b, begin, end, index(1));
+    b.setInsertionPoint(loop.getBody()->getTerminator());
+    return loop.getInductionVar();
+  };
+  func::ReturnOp::create(b);
+  b.setInsertionPoint(kernel.front().getTerminator());
+  Value task = enter(arguments[arguments.size() - 2], arguments.back());
+  Value block = arith::RemUIOp::create(b, task, blocks), batch = arith::DivUIOp::create(b, task, blocks);
+  Value first = arith::MulIOp::create(b, block, index(rows));
+  Value count = arith::MinUIOp::create(b, arith::SubIOp::create(b, numRows, first), index(rows));
+  Value inBlock = enter(index(0), count);
+  Value row = arith::AddIOp::create(b, first, inBlock), column = arith::MulIOp::create(b, inBlock, index(inLine));
+  if (places)
+    row = memref::LoadOp::create(b, places, row);
+  auto at = [&](Value k) { return ordered(op.getLhsOrder(), {batch, row, k}); };
+  auto fromType = cast<MemRefType>(from.getType());
+  if (ContractOp::dimOf(op.getLhsOrder(), 2) + 1 != fromType.getRank() || !fromType.isLastDimUnitStride()) {
+    // Steps stand apart: one at a time.
+    Value zero = arith::ConstantOp::create(b, b.getZeroAttr(small));
+    Value step = enter(index(0), steps), k = arith::MulIOp::create(b, step, index(inLine));
+    Value inside = enter(index(0), index(inLine)), place = arith::AddIOp::create(b, k, inside);
+    Value isInside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, place, depth);
+    Value loaded = memref::LoadOp::create(b, from, at(arith::SelectOp::create(b, isInside, place, index(0))));
+    Value put = arith::SelectOp::create(b, isInside, loaded, zero);
+    memref::StoreOp::create(b, put, to, ValueRange{batch, block, step, arith::AddIOp::create(b, column, inside)});
+    return;
+  }
+  auto copy = [&](Value step, bool isPartial) {
+    Value k = arith::MulIOp::create(b, step, index(inLine)), line;
+    if (isPartial) {
+      Value zero = arith::ConstantOp::create(b, DenseElementsAttr::get(lineType, b.getZeroAttr(small)));
+      Value left = arith::SubIOp::create(b, depth, k);
+      Value mask = vector::CreateMaskOp::create(b, lineType.clone(b.getI1Type()), ValueRange{left});
+      line = vector::MaskedLoadOp::create(b, lineType, from, at(k), mask, zero);
+    } else {
+      line = vector::LoadOp::create(b, lineType, from, at(k));
+    }
+    vector::StoreOp::create(b, line, to, ValueRange{batch, block, step, column});
+  };
+  for (bool isPartial : {false, true}) {
+    OpBuilder::InsertionGuard guard(b);
+    copy(enter(isPartial ? whole : index(0), isPartial ? steps : whole), isPartial);
+  }
+}
+
+Value ContractEmitter::arrangeRows(Kernels &kernels) {
+  Type small = getElementTypeOrSelf(op.getLhs());
+  int64_t inLine = kLineBytes * 8 / small.getIntOrFloatBitWidth();
+  Value batches = dimOf(lhs, op.getLhsOrder(), 0), numRows = numRowsOf(op.getLhsRows(), op.getOutRows());
+  Value blocks = arith::CeilDivUIOp::create(b, numRows, index(rows));
+  Value steps = arith::CeilDivUIOp::create(b, dimOf(lhs, op.getLhsOrder(), 2), index(inLine));
+  int64_t dynamic = ShapedType::kDynamic;
+  Value memory = memref::AllocOp::create(b, MemRefType::get({dynamic, dynamic, dynamic, rows * inLine}, small),
+                                         ValueRange{batches, blocks, steps});
+  SmallVector<Value> operands{lhs};
+  if (op.getLhsRows())
+    operands.push_back(makeDynamic(b, op.getLhsRows(), 0));
+  operands.push_back(memory);
+  std::string order;
+  llvm::raw_string_ostream(order) << op.getLhsOrderAttr();
+  // A range should move some ten thousands of bytes at least.
+  Value grain = arith::CeilDivUIOp::create(b, index(64), arith::MaxUIOp::create(b, steps, index(1)));
+  callInParallel(kernels, "rows", order, operands, arith::MulIOp::create(b, batches, blocks), grain,
+                 [&](func::FuncOp kernel) { emitArrangement(kernel); });
+  return memory;
+}
+
+/// The kernel that copies panels: its arguments are the rhs, the memory for panels, and the range of panels.
+void ContractEmitter::emitGrouping(func::FuncOp kernel, int64_t group) {
+  auto arguments = kernel.getArguments();
+  Value from = arguments[0], to = arguments[1];
+  auto toType = cast<MemRefType>(to.getType());
+  int64_t columns = toType.getDimSize(3) / group;
+  auto rowType = VectorType::get({columns}, toType.getElementType());
+  Value zero = arith::ConstantOp::create(b, DenseElementsAttr::get(rowType, b.getZeroAttr(rowType.getElementType())));
+  Value depth = dimOf(from, op.getRhsOrder(), 1), panels = memref::DimOp::create(b, to, 1);
+  auto enter = [&](Value begin, Value end) {
+    auto loop = scf::ForOp::create(b, begin, end, index(1));
+    b.setInsertionPoint(loop.getBody()->getTerminator());
+    return loop.getInductionVar();
+  };
+  func::ReturnOp::create(b);
+  b.setInsertionPoint(kernel.front().getTerminator());
+  Value task = enter(arguments[2], arguments[3]);
+  Value panel = arith::RemUIOp::create(b, task, panels), batch = arith::DivUIOp::create(b, task, panels);
+  Value first = arith::MulIOp::create(b, panel, index(columns));
+  Value left = arith::SubIOp::create(b, dimOf(from, op.getRhsOrder(), 2), first);
+  Value mask = vector::CreateMaskOp::create(b, rowType.clone(b.getI1Type()), ValueRange{left});
+  Value none = vector::CreateMaskOp::create(b, rowType.clone(b.getI1Type()), ValueRange{index(0)});
+  Value groupIndex = enter(index(0), memref::DimOp::create(b, to, 2));
+  SmallVector<Value> rows;
+  for (int64_t i = 0; i < group; ++i) {
+    Value k = addIndex(arith::MulIOp::create(b, groupIndex, index(group)), i);
+    Value isInside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, k, depth);
+    Value place = arith::SelectOp::create(b, isInside, k, index(0));
+    rows.push_back(vector::MaskedLoadOp::create(b, rowType, from, ordered(op.getRhsOrder(), {batch, place, first}),
+                                                arith::SelectOp::create(b, isInside, mask, none), zero));
+  }
+  // One element of each row in turn.
+  while (rows.size() > 1) {
+    SmallVector<Value> merged;
+    for (size_t i = 0; i < rows.size() / 2; ++i)
+      merged.push_back(vector::InterleaveOp::create(b, rows[i], rows[i + rows.size() / 2]));
+    rows = merged;
+  }
+  vector::StoreOp::create(b, rows.front(), to, ValueRange{batch, panel, groupIndex, index(0)});
+}
+
+Value ContractEmitter::groupColumns(Kernels &kernels) {
+  DotUnit with = groupedUnit(op, target);
+  if (op.getPacked() || op.getRhsStarts() || with == DotUnit::None || !target.hasMasks)
+    return {};
+  Type small = getElementTypeOrSelf(op.getRhs());
+  int64_t group = 32 / small.getIntOrFloatBitWidth(), columns = target.groupedPanel(with);
+  Value from = makeDynamic(b, withUnitStride(b, op.getRhs(), op), 0);
+  Value batches = dimOf(from, op.getRhsOrder(), 0), depth = dimOf(from, op.getRhsOrder(), 1);
+  Value panels = arith::CeilDivUIOp::create(b, dimOf(from, op.getRhsOrder(), 2), index(columns));
+  Value groups = arith::CeilDivUIOp::create(b, depth, index(group));
+  if (with == DotUnit::Tiles)
+    groups = arith::MulIOp::create(b, arith::CeilDivUIOp::create(b, groups, index(kTileRows)), index(kTileRows));
+  int64_t dynamic = ShapedType::kDynamic;
+  Value memory = memref::AllocOp::create(b, MemRefType::get({dynamic, dynamic, dynamic, columns * group}, small),
+                                         ValueRange{batches, panels, groups});
+  std::string order;
+  llvm::raw_string_ostream(order) << op.getRhsOrderAttr();
+  Value grain = arith::CeilDivUIOp::create(b, index(256), arith::MaxUIOp::create(b, groups, index(1)));
+  callInParallel(kernels, "columns", order, {from, memory}, arith::MulIOp::create(b, batches, panels), grain,
+                 [&](func::FuncOp kernel) { emitGrouping(kernel, group); });
+  op.getRhsMutable().assign(memory);
+  op.removeRhsOrderAttr();
+  op.setPacked(true);
+  op.setGroup(group);
+  return memory;
+}
+
+} // namespace mlir::ac
