@@ -24,8 +24,8 @@ TARGETS = {
     "sapphirerapids": {"amx_tile", "amx_int8", "amx_bf16", "avx512_fp16"},
 }
 DTYPES = {"u8": np.uint8, "s8": np.int8}
-# depth, columns: that fill no group, no tile, no panel; of one element.
-SHAPES = [(64, 32), (768, 96), (67, 45), (1, 1), (3, 17), (130, 100), (257, 33), (62, 64)]
+# depth, columns: that fill no group, no tile, no panel; of one element; of several panels for a task.
+SHAPES = [(64, 32), (768, 96), (67, 45), (1, 1), (3, 17), (130, 100), (257, 33), (62, 64), (70, 600)]
 
 
 def flags():
