@@ -134,11 +134,11 @@ LogicalResult FunctionLowering::run() {
                                 .getElementType() != Emitter::elementType((*results)[i]))
       name = elementTypeName(Emitter::elementType((*results)[i]));
     target.setResultAttr(i, "ac.type", emit.getStringAttr(name));
-    // Without dimensions it would be described as a scalar: inference does not know the rank of every operator's result.
-    if (!target.getResultAttr(i, "onnx.dims") && !cast<TensorType>(source.getResultTypes()[i]).hasRank()) {
-      SmallVector<Attribute> dims;
-      for (int64_t size : Emitter::type((*results)[i]).getShape())
-        dims.push_back(ShapedType::isDynamic(size) ? Attribute(emit.getStringAttr("?")) : emit.getI64IntegerAttr(size));
+    // What the model does not say of the shape: the results of operators that inference does not know.
+    if (!isa<RankedTensorType>(source.getResultTypes()[i]) && !target.getResultAttr(i, "onnx.dims")) {
+      auto dims = llvm::map_to_vector(Emitter::type((*results)[i]).getShape(), [&](int64_t size) -> Attribute {
+        return ShapedType::isDynamic(size) ? Attribute(emit.getStringAttr("?")) : emit.getI64IntegerAttr(size);
+      });
       target.setResultAttr(i, "onnx.dims", emit.getArrayAttr(dims));
     }
   }
