@@ -267,6 +267,9 @@ void LoopRaiser::carryContext() {
           Operation *user = use.getOwner();
           if (auto rows = dyn_cast<MaskedRowsOp>(user))
             return !llvm::is_contained(rows.getRows(), value);
+          // A flag that is carried masks it: it will be computed for the rows that run.
+          if (isa<BlockArgument>(running) && llvm::is_contained(user->getOperands(), running))
+            return false;
           return llvm::none_of(user->getResults(), [&](Value result) { return computed.contains(result); });
         });
         if (computed.contains(value) && leaves)

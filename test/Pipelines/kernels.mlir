@@ -3,6 +3,7 @@
 
 // CHECK:builtin.module(
 // CHECK-NEXT:  ac-fold-transposes,
+// CHECK-NEXT:  ac-narrow-products,
 // CHECK-NEXT:  ac-select-kernels,
 // CHECK-NEXT:  loop-invariant-code-motion,
 // CHECK-NEXT:  linalg-generalize-named-ops,

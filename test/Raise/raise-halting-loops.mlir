@@ -184,9 +184,10 @@ func.func @counted_iterations(%x: tensor<?x1xf32>, %p: tensor<?x1xf32>) -> (tens
 // CHECK: running {
 // CHECK: ac.yield %{{.*}}, %{{.*}} : tensor<?x1xi1>, tensor<i1>
 // CHECK: body {
-// CHECK: %[[NEXT:.*]]:2 = ac.masked_rows
+// CHECK: %[[STATE:.*]] = onnx.Where
+// CHECK: %[[NEXT:.*]] = ac.masked_rows %{{.*}} : tensor<?x1xi1> rows(%[[STATE]] :
 // CHECK: onnx.MatMul
-// CHECK: ac.yield %{{.*}}, %[[NEXT]]#0, %{{.*}}, %[[NEXT]]#1
+// CHECK: ac.yield %{{.*}}, %[[STATE]], %{{.*}}, %{{.*}}, %[[NEXT]]
 func.func @bounded(%x: tensor<?x4xf32>, %a0: tensor<?x1xf32>, %p: tensor<?x1xf32>, %w: tensor<4x4xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
   %none = "onnx.NoValue"() : () -> none
   %true = "onnx.Constant"() {value = dense<true> : tensor<i1>} : () -> tensor<i1>
