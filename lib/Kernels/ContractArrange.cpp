@@ -42,6 +42,13 @@ void ContractEmitter::callInParallel(Kernels &kernels, StringRef name, StringRef
   func::CallOp::create(b, kernel, operands);
 }
 
+/// Begins a loop over [begin, end), inside of which the builder then stands; returns its index.
+Value ContractEmitter::enterLoop(Value begin, Value end) {
+  auto loop = scf::ForOp::create(b, begin, end, index(1));
+  b.setInsertionPoint(loop.getBody()->getTerminator());
+  return loop.getInductionVar();
+}
+
 /// The kernel that arranges rows: its arguments are the lhs, the places of its rows if they stand apart, the memory for
 /// tiles, and the range of tiles of rows.
 void ContractEmitter::emitArrangement(func::FuncOp kernel) {
@@ -54,18 +61,13 @@ void ContractEmitter::emitArrangement(func::FuncOp kernel) {
   Value depth = dimOf(from, op.getLhsOrder(), 2), blocks = memref::DimOp::create(b, to, 1);
   Value numRows = places ? memref::DimOp::create(b, places, 0).getResult() : dimOf(from, op.getLhsOrder(), 1);
   Value whole = arith::DivUIOp::create(b, depth, index(inLine)), steps = memref::DimOp::create(b, to, 2);
-  auto enter = [&](Value begin, Value end) {
-    auto loop = scf::ForOp::create(b, begin, end, index(1));
-    b.setInsertionPoint(loop.getBody()->getTerminator());
-    return loop.getInductionVar();
-  };
   func::ReturnOp::create(b);
   b.setInsertionPoint(kernel.front().getTerminator());
-  Value task = enter(arguments[arguments.size() - 2], arguments.back());
+  Value task = enterLoop(arguments[arguments.size() - 2], arguments.back());
   Value block = arith::RemUIOp::create(b, task, blocks), batch = arith::DivUIOp::create(b, task, blocks);
   Value first = arith::MulIOp::create(b, block, index(rows));
   Value count = arith::MinUIOp::create(b, arith::SubIOp::create(b, numRows, first), index(rows));
-  Value inBlock = enter(index(0), count);
+  Value inBlock = enterLoop(index(0), count);
   Value row = arith::AddIOp::create(b, first, inBlock), column = arith::MulIOp::create(b, inBlock, index(inLine));
   if (places)
     row = memref::LoadOp::create(b, places, row);
@@ -74,8 +76,8 @@ void ContractEmitter::emitArrangement(func::FuncOp kernel) {
   if (ContractOp::dimOf(op.getLhsOrder(), 2) + 1 != fromType.getRank() || !fromType.isLastDimUnitStride()) {
     // Steps stand apart: one at a time.
     Value zero = arith::ConstantOp::create(b, b.getZeroAttr(small));
-    Value step = enter(index(0), steps), k = arith::MulIOp::create(b, step, index(inLine));
-    Value inside = enter(index(0), index(inLine)), place = arith::AddIOp::create(b, k, inside);
+    Value step = enterLoop(index(0), steps), k = arith::MulIOp::create(b, step, index(inLine));
+    Value inside = enterLoop(index(0), index(inLine)), place = arith::AddIOp::create(b, k, inside);
     Value isInside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, place, depth);
     Value loaded = memref::LoadOp::create(b, from, at(arith::SelectOp::create(b, isInside, place, index(0))));
     Value put = arith::SelectOp::create(b, isInside, loaded, zero);
@@ -96,7 +98,7 @@ void ContractEmitter::emitArrangement(func::FuncOp kernel) {
   };
   for (bool isPartial : {false, true}) {
     OpBuilder::InsertionGuard guard(b);
-    copy(enter(isPartial ? whole : index(0), isPartial ? steps : whole), isPartial);
+    copy(enterLoop(isPartial ? whole : index(0), isPartial ? steps : whole), isPartial);
   }
 }
 
@@ -131,20 +133,15 @@ void ContractEmitter::emitGrouping(func::FuncOp kernel, int64_t group) {
   auto rowType = VectorType::get({columns}, toType.getElementType());
   Value zero = arith::ConstantOp::create(b, DenseElementsAttr::get(rowType, b.getZeroAttr(rowType.getElementType())));
   Value depth = dimOf(from, op.getRhsOrder(), 1), panels = memref::DimOp::create(b, to, 1);
-  auto enter = [&](Value begin, Value end) {
-    auto loop = scf::ForOp::create(b, begin, end, index(1));
-    b.setInsertionPoint(loop.getBody()->getTerminator());
-    return loop.getInductionVar();
-  };
   func::ReturnOp::create(b);
   b.setInsertionPoint(kernel.front().getTerminator());
-  Value task = enter(arguments[2], arguments[3]);
+  Value task = enterLoop(arguments[2], arguments[3]);
   Value panel = arith::RemUIOp::create(b, task, panels), batch = arith::DivUIOp::create(b, task, panels);
   Value first = arith::MulIOp::create(b, panel, index(columns));
   Value left = arith::SubIOp::create(b, dimOf(from, op.getRhsOrder(), 2), first);
   Value mask = vector::CreateMaskOp::create(b, rowType.clone(b.getI1Type()), ValueRange{left});
   Value none = vector::CreateMaskOp::create(b, rowType.clone(b.getI1Type()), ValueRange{index(0)});
-  Value groupIndex = enter(index(0), memref::DimOp::create(b, to, 2));
+  Value groupIndex = enterLoop(index(0), memref::DimOp::create(b, to, 2));
   SmallVector<Value> rows;
   for (int64_t i = 0; i < group; ++i) {
     Value k = addIndex(arith::MulIOp::create(b, groupIndex, index(group)), i);

@@ -159,6 +159,7 @@ private:
   /// The lhs in tiles, [batch, block of rows, step, elements of two tiles], in memory that the caller frees.
   Value arrangeRows(Kernels &kernels);
   void emitArrangement(func::FuncOp kernel);
+  Value enterLoop(Value begin, Value end);
   void emitGrouping(func::FuncOp kernel, int64_t group);
 
   //===--- Tile registers (ContractTiles.cpp) ---------------------------------===//

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Optimize/Passes.h"
+#include "Optimize/PlainProduct.h"
 #include "Optimize/QuantizedMatrix.h"
 #include "Raise/Values.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -44,25 +45,12 @@ void replaceByProduct(Operation *op, Value rows, const QuantizedMatrix &matrix, 
   op->erase();
 }
 
-/// MatMul, and Gemm that is no more than a product and a sum.
 void fuseProduct(Operation *op) {
-  RankedTensorType rows = rankedType(op->getOperand(0)), right = rankedType(op->getOperand(1));
-  if (!rows || !right || rows.getRank() < 1 || right.getRank() != 2 || !rows.getElementType().isF32())
+  std::optional<PlainProduct> product = PlainProduct::of(op);
+  if (!product || !rankedType(product->rows).getElementType().isF32())
     return;
-  bool transposed = false;
-  Value bias;
-  if (operatorOf(op) == "Gemm") {
-    auto factor = [&](StringRef name) {
-      auto value = op->getAttrOfType<FloatAttr>(name);
-      return value ? value.getValueAsDouble() : 1.0;
-    };
-    bias = op->getNumOperands() > 2 && !isa<NoneType>(op->getOperand(2).getType()) ? op->getOperand(2) : Value();
-    if (intOf(op, "transA", 0) || factor("alpha") != 1.0 || (bias && factor("beta") != 1.0))
-      return;
-    transposed = intOf(op, "transB", 0);
-  }
-  if (auto matrix = QuantizedMatrix::behind(op->getOperand(1), transposed))
-    replaceByProduct(op, op->getOperand(0), *matrix, bias);
+  if (auto matrix = QuantizedMatrix::behind(product->matrix, product->transposed))
+    replaceByProduct(op, product->rows, *matrix, product->bias);
 }
 
 void fuseMatMulNBits(Operation *op) {

@@ -16,6 +16,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Optimize/Passes.h"
+#include "Optimize/PlainProduct.h"
 #include "Optimize/QuantizedMatrix.h"
 #include "Raise/Values.h"
 #include "Support/Weights.h"
@@ -66,30 +67,18 @@ std::optional<Bytes> bytesBehind(Value value) {
   return Bytes{op->getOperand(0), op->getOperand(1), hasZero ? op->getOperand(2) : Value()};
 }
 
-/// MatMul, and Gemm that is no more than a product and a sum.
 void fuse(Operation *op) {
-  RankedTensorType rows = rankedType(op->getOperand(0)), right = rankedType(op->getOperand(1)),
-                   result = rankedType(op->getResult(0));
-  if (!rows || !right || !result || right.getRank() != 2 || rows.getRank() < 1)
+  std::optional<PlainProduct> plain = PlainProduct::of(op);
+  RankedTensorType result = rankedType(op->getResult(0));
+  if (!plain || !result)
     return;
-  bool transposed = false;
-  Value bias;
-  if (operatorOf(op) == "Gemm") {
-    auto factor = [&](StringRef name) {
-      auto value = op->getAttrOfType<FloatAttr>(name);
-      return value ? value.getValueAsDouble() : 1.0;
-    };
-    bias = op->getNumOperands() > 2 && !isa<NoneType>(op->getOperand(2).getType()) ? op->getOperand(2) : Value();
-    if (intOf(op, "transA", 0) || factor("alpha") != 1.0 || (bias && factor("beta") != 1.0))
-      return;
-    transposed = intOf(op, "transB", 0);
-  }
-  Value matrix = op->getOperand(1);
+  Value matrix = plain->matrix;
+  bool transposed = plain->transposed;
   if (Operation *transpose = matrix.getDefiningOp(); transpose && operatorOf(transpose) == "Transpose") {
     transposed = !transposed; // of two dimensions
     matrix = transpose->getOperand(0);
   }
-  std::optional<Bytes> left = bytesBehind(op->getOperand(0)), weights = bytesBehind(matrix);
+  std::optional<Bytes> left = bytesBehind(plain->rows), weights = bytesBehind(matrix);
   if (!left || !weights || !isConstant(weights->numbers) || !hasOneElement(left->scale))
     return;
   RankedTensorType type = rankedType(weights->numbers);
@@ -128,8 +117,8 @@ void fuse(Operation *op) {
     factors = rankedType(weights->scale);
   Value scale = make(b, loc, "Mul", factors, {left->scale, weights->scale});
   Value product = make(b, loc, "Mul", result, {makeCast(b, loc, sum, b.getF32Type()), scale});
-  if (bias)
-    product = make(b, loc, "Add", result, {product, bias});
+  if (plain->bias)
+    product = make(b, loc, "Add", result, {product, plain->bias});
   op->getResult(0).replaceAllUsesWith(product);
   op->erase();
 }
@@ -138,7 +127,7 @@ struct FuseQuantization : impl::FuseQuantizationBase<FuseQuantization> {
   void runOnOperation() override {
     SmallVector<Operation *> products;
     getOperation().walk([&](Operation *op) {
-      if (isa<onnx::ONNXDialect>(op->getDialect()) && (operatorOf(op) == "MatMul" || operatorOf(op) == "Gemm"))
+      if (PlainProduct::of(op))
         products.push_back(op);
     });
     llvm::for_each(products, fuse);

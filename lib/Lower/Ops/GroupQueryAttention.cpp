@@ -299,13 +299,7 @@ LogicalResult GroupQueryAttention::lower() {
       node.setOutput(output, tensor);
   if (failed(readStructure()))
     return failure();
-  bool isComposed = Emitter::elementType(form.query).isF64();
-  FailureOr<Value> result = isComposed ? lowerComposed(node, form) : lowerFused(node, form);
-  if (failed(result))
-    return failure();
-  Dims d = emit.dims(*result);
-  node.setOutput(0, emit.reshape(*result, {d[0], d[1], emit.mul(d[2], d[3])}));
-  return success();
+  return setAttended(node, form);
 }
 
 LogicalResult ac::lowerGroupQueryAttention(Node &node) { return GroupQueryAttention(node).lower(); }

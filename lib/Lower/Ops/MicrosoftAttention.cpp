@@ -46,6 +46,16 @@ FailureOr<Value> ac::splitHeads(Node &node, Value x, StringRef name, OpFoldResul
   return emit.reshape(x, {d[0], d[1], heads, emit.quotient(d[2], heads)});
 }
 
+LogicalResult ac::setAttended(Node &node, const AttentionForm &form) {
+  bool isComposed = Emitter::elementType(form.query).isF64();
+  FailureOr<Value> result = isComposed ? lowerComposed(node, form) : lowerFused(node, form);
+  if (failed(result))
+    return failure();
+  Dims d = node.emit.dims(*result);
+  node.setOutput(0, node.emit.reshape(*result, {d[0], d[1], node.emit.mul(d[2], d[3])}));
+  return success();
+}
+
 namespace {
 /// What both operators have in common once queries, keys and values are there.
 class Attending {
@@ -239,13 +249,7 @@ LogicalResult Attending::attend(NamedInput padding, NamedInput bias) {
       form.offsets = emit.fill({emit.dimension(1)}, emit.asValue(offset));
   }
   setScale(node, form, node.getFloat("scale", 0));
-  bool isComposed = Emitter::elementType(form.query).isF64();
-  FailureOr<Value> result = isComposed ? lowerComposed(node, form) : lowerFused(node, form);
-  if (failed(result))
-    return failure();
-  Dims d = emit.dims(*result);
-  node.setOutput(0, emit.reshape(*result, {d[0], d[1], emit.mul(d[2], d[3])}));
-  return success();
+  return setAttended(node, form);
 }
 
 //===----------------------------------------------------------------------===//

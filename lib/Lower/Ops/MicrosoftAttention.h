@@ -13,6 +13,7 @@
 #define LOWER_OPS_MICROSOFTATTENTION_H
 
 #include "Lower/NodeLowering.h"
+#include "Lower/Ops/AttentionForm.h"
 
 namespace mlir::ac {
 
@@ -30,6 +31,8 @@ struct NamedInput {
 LogicalResult refuseInputs(Node &node, ArrayRef<NamedInput> inputs);
 /// Refuses the node unless input `i` is there, has this rank and, for floats, the elements of input 0.
 LogicalResult requireInput(Node &node, NamedInput input, int64_t rank);
+/// Computes the attention and makes output 0, [B, S, heads * D], of it.
+LogicalResult setAttended(Node &node, const AttentionForm &form);
 /// [B, S, heads, D] of [B, S, heads * D].
 FailureOr<Value> splitHeads(Node &node, Value x, StringRef name, OpFoldResult heads);
 
