@@ -572,6 +572,14 @@ Value ExpertSlots::weights(OpBuilder &b, Type element) {
   for (auto [own, wanted] : llvm::zip(rankedType(total).getShape(), shape))
     if (own == 1 && wanted != 1)
       return {};
+  // Inference may not know that there is one for each expert: a product with as many ones says so, and is checked.
+  if (ShapedType::isDynamic(rankedType(total).getShape().back()) && !ShapedType::isDynamic(sumSize)) {
+    SmallVector<int64_t> units(rowSizes.size(), 1);
+    units.push_back(sumSize);
+    auto type = RankedTensorType::get(units, element);
+    auto one = DenseElementsAttr::get(type, b.getFloatAttr(element, 1.0));
+    total = combine("Mul", total, make(b, loc, "Constant", type, {}, b.getNamedAttr("value", one)));
+  }
   return total;
 }
 

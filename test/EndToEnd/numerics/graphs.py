@@ -23,6 +23,7 @@ class Case:
             given, the result of the same nodes for the absolute values of all, which is sum |a| |b| of a sum of products
     bound   by type, how many times eps * scale a result may be off; eps is half a unit in the last place of one
     special     whether infinities, NaN and denormals give what the reference gives
+    flushes     whether denormals may count as zero, as in kernels of products on x86-64
     reference   a formula of inputs and constants by name, where ONNX's own implementation has not the precision
     """
 
@@ -34,6 +35,7 @@ class Case:
     bound: dict[str, float] = field(default_factory=dict)
     kinds: tuple[str, ...] = tuple(FLOATS)
     special: bool = True
+    flushes: bool = False
     reference: Callable | None = None
 
     def limit(self, kind: Float) -> float:
@@ -111,6 +113,12 @@ def specials(kind: Float, case: Case, seed: int) -> dict:
                 flat[rng.integers(0, flat.size, 1 if value else 3)] = value
         result[name] = array
     return result
+
+
+def flushed(kind: Float, arrays: dict) -> dict:
+    """The same with zeros for denormals."""
+    least = float(kind.info.smallest_normal)
+    return {name: np.where(np.abs(a) < least, np.copysign(0.0, a), a) if is_float(a) else a for name, a in arrays.items()}
 
 
 def classes(kind: Float, values: np.ndarray) -> np.ndarray:

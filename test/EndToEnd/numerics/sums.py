@@ -333,6 +333,7 @@ IN_SINGLE_ALONE = re.compile(
 def cases() -> list[Case]:
     result = [*reductions(), *normalisations(), *products(), *convolutions(), *layers(), *quantized()]
     for case in result:
+        case.flushes = any(op in ("MatMul", "Gemm", "Conv", "ConvTranspose") for op, *_ in case.nodes)
         if IN_SINGLE_ALONE.search(case.name):
             case.kinds = ("f32",)
     return result
