@@ -47,8 +47,12 @@ static Value transformMatrix(Emitter &emit, const Transform &t, Type real) {
   // From one half of a spectrum to a real signal: the other half is its mirror image.
   bool mirrored = t.inverse && t.partsOut == 1;
   Value matrix = emit.tabulate(dims, real, [&](OpBuilder &b, Location loc, ValueRange i) -> Value {
-    Value angle = rotation(b, loc, i[0], i[2], length, real);
-    Value cosine = math::CosOp::create(b, loc, angle), sine = math::SinOp::create(b, loc, angle);
+    // In double precision: the sine of the f32 next to pi is 1e-7, and sums of many such terms are no zeros.
+    Value angle = rotation(b, loc, i[0], i[2], length, b.getF64Type());
+    auto rounded = [&](Value value) {
+      return real.isF64() ? value : arith::TruncFOp::create(b, loc, real, value).getResult();
+    };
+    Value cosine = rounded(math::CosOp::create(b, loc, angle)), sine = rounded(math::SinOp::create(b, loc, angle));
     Value negative = arith::NegFOp::create(b, loc, sine);
     Value zero = arith::ConstantIndexOp::create(b, loc, 0);
     // From part p to part q: cosine if they are the same; else the sine, whose sign says which way it turns.
