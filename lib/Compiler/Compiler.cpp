@@ -204,8 +204,8 @@ Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const I
       ImportOptions importOptions;
       for (const auto &[name, size] : options.dims)
         importOptions.dims[name] = size;
-      // Operators without a lowering of their own may have one through the body that their schema gives.
       importOptions.onExternalFile = [&](StringRef name) { externalFiles.insert(name.str()); };
+      // Operators without a lowering of their own may have one through the body that their schema gives.
       importOptions.keepFunction = [](StringRef domain, StringRef opType) {
         std::string name = (domain == "ai.onnx.ml" ? StringRef("ml") : domain).str();
         name += (name.empty() ? "" : ".") + opType.str();

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Compiler/KernelCache.h"
+#include "Compiler/CacheFolder.h"
 #include "Kernels/KernelDescription.h"
 #include "llvm/Object/ObjectFile.h"
 #include "llvm/Support/FileSystem.h"
@@ -21,22 +22,7 @@ using namespace mlir::ac;
 
 static constexpr unsigned kSecondsToWait = 300;
 
-static std::string cacheDirectory() {
-  if (auto given = llvm::sys::Process::GetEnv("AC_KERNEL_CACHE"))
-    return *given;
-  SmallString<128> path;
-  if (!llvm::sys::path::cache_directory(path))
-    return "";
-  llvm::sys::path::append(path, "accordion", "kernels");
-  return path.str().str();
-}
-
-static std::string hashOf(StringRef text) {
-  auto hash = llvm::xxh3_128bits(ArrayRef(text.bytes_begin(), text.bytes_end()));
-  return llvm::formatv("{0:x-16}{1:x-16}", hash.high64, hash.low64).str();
-}
-
-KernelCache::KernelCache(std::string generator) : generator(std::move(generator)), directory(cacheDirectory()) {}
+KernelCache::KernelCache(std::string generator) : generator(std::move(generator)), directory(cacheFolder("AC_KERNEL_CACHE", "kernels")) {}
 
 uint64_t KernelCache::hashOfGenerator() const {
   if (!generatorHash) {
@@ -56,7 +42,7 @@ llvm::Error KernelCache::check() const {
 
 std::string KernelCache::fileOf(StringRef kind, StringRef text) const {
   std::string key = llvm::formatv("{0} {1:x-16} {2}", kind, hashOfGenerator(), text).str();
-  return (directory + "/" + hashOf(key) + "." + kind).str();
+  return (directory + "/" + contentHash(key) + "." + kind).str();
 }
 
 /// A file holds a line with a hash of the rest, the text that it is about, and the content.
@@ -67,7 +53,7 @@ std::optional<std::string> KernelCache::read(StringRef kind, StringRef text) con
   if (!file)
     return std::nullopt;
   auto [hash, rest] = (*file)->getBuffer().split('\n');
-  if (hash != hashOf(rest) || !rest.consume_front(text) || !rest.consume_front("\n"))
+  if (hash != contentHash(rest) || !rest.consume_front(text) || !rest.consume_front("\n"))
     return std::nullopt;
   return rest.str();
 }
@@ -81,7 +67,7 @@ void KernelCache::write(StringRef kind, StringRef text, StringRef content) const
     return;
   std::string rest = (text + "\n" + content).str();
   llvm::raw_fd_ostream os(descriptor, /*shouldClose=*/true);
-  os << hashOf(rest) << "\n" << rest;
+  os << contentHash(rest) << "\n" << rest;
   os.close();
   bool failed = os.has_error();
   os.clear_error();

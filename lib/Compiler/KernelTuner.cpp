@@ -31,16 +31,6 @@ static constexpr double kSeconds = 0.15, kNoise = 0.97;
 /// Operations that a depthwise convolution is by MLIR. More of them are those that compute its weights.
 static constexpr size_t kMostBefore = 100;
 
-/// A constant seen through what gives it another shape.
-static arith::ConstantOp constantBehind(Value value) {
-  while (auto *view = value.getDefiningOp()) {
-    if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(view))
-      break;
-    value = view->getOperand(0);
-  }
-  return value.getDefiningOp<arith::ConstantOp>();
-}
-
 /// Numbers between -1 and 1 of no meaning.
 static void fill(MutableArrayRef<float> values) {
   uint32_t state = 1;

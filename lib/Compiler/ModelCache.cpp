@@ -14,6 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Compiler/ModelCache.h"
+#include "Compiler/CacheFolder.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CachePruning.h"
@@ -34,21 +35,6 @@ using namespace mlir::ac;
 /// Artefacts hold weights: a few large models, or many small ones, but no more than a part of what is free.
 static constexpr StringLiteral kPolicy = "prune_interval=0s:prune_after=720h:cache_size=20%:cache_size_bytes=10g";
 
-static std::string cacheDirectory() {
-  if (auto given = llvm::sys::Process::GetEnv("ACCORDION_CACHE_DIR"))
-    return *given;
-  SmallString<128> path;
-  if (!llvm::sys::path::cache_directory(path))
-    return "";
-  llvm::sys::path::append(path, "accordion", "models");
-  return path.str().str();
-}
-
-static std::string hashOf(StringRef text) {
-  auto hash = llvm::xxh3_128bits(ArrayRef(text.bytes_begin(), text.bytes_end()));
-  return llvm::formatv("{0:x-16}{1:x-16}", hash.high64, hash.low64).str();
-}
-
 static std::unique_ptr<llvm::MemoryBuffer> map(const Twine &path) {
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   return buffer ? std::move(*buffer) : nullptr;
@@ -56,7 +42,7 @@ static std::unique_ptr<llvm::MemoryBuffer> map(const Twine &path) {
 
 static std::string hashOfFile(const Twine &path) {
   auto buffer = map(path);
-  return buffer ? hashOf(buffer->getBuffer()) : "none";
+  return buffer ? contentHash(buffer->getBuffer()) : "none";
 }
 
 /// Size and time of the library that holds `function`: hashing LLVM takes longer than compiling a small model.
@@ -91,7 +77,7 @@ bool ModelCache::serves(const CompileOptions &options) {
 
 ModelCache::ModelCache(StringRef model, StringRef suffix, StringRef baseDir, StringRef output,
                        const CompileOptions &options, const TargetInfo &target)
-    : directory(cacheDirectory()), baseDir(baseDir.empty() ? "." : baseDir.str()), output(output.str()),
+    : directory(cacheFolder("ACCORDION_CACHE_DIR", "models")), baseDir(baseDir.empty() ? "." : baseDir.str()), output(output.str()),
       options(options) {
   if (directory.empty())
     return;
@@ -102,7 +88,7 @@ ModelCache::ModelCache(StringRef model, StringRef suffix, StringRef baseDir, Str
   // The header names the file that it describes.
   llvm::json::Object facts{{"version", 1},
                            {"compiler", compilerIdentity()},
-                           {"model", hashOf(model)},
+                           {"model", contentHash(model)},
                            {"suffix", suffix},
                            {"name", isExecutable ? StringRef() : llvm::sys::path::filename(output)},
                            {"output", static_cast<int>(options.output)},
@@ -117,7 +103,7 @@ ModelCache::ModelCache(StringRef model, StringRef suffix, StringRef baseDir, Str
                            {"precision", static_cast<int>(options.precision)},
                            {"halide", asksHalide ? hashOfFile(options.halideGenerator) : ""},
                            {"launcher", isExecutable ? hashOfFile(options.launcher) : ""}};
-  modelKey = hashOf(llvm::formatv("{0}", llvm::json::Value(std::move(facts))).str());
+  modelKey = contentHash(llvm::formatv("{0}", llvm::json::Value(std::move(facts))).str());
 }
 
 std::vector<std::pair<std::string, std::string>> ModelCache::parts() const {
@@ -141,9 +127,9 @@ std::optional<std::string> ModelCache::keyWith(ArrayRef<std::string> externalFil
     auto file = map(baseDir + "/" + name);
     if (!file)
       return std::nullopt;
-    text += "\n" + name + " " + hashOf(file->getBuffer());
+    text += "\n" + name + " " + contentHash(file->getBuffer());
   }
-  return hashOf(text);
+  return contentHash(text);
 }
 
 //===----------------------------------------------------------------------===//
@@ -226,7 +212,7 @@ bool ModelCache::restore(StringRef entry) const {
   auto start = std::chrono::steady_clock::now();
   auto [hash, rest] = entry.split('\n');
   auto [line, content] = rest.split('\n');
-  if (hash != hashOf(line))
+  if (hash != contentHash(line))
     return false;
   auto manifest = llvm::json::parse(line);
   if (!manifest) {
@@ -238,7 +224,7 @@ bool ModelCache::restore(StringRef entry) const {
   for (const llvm::json::Value &value : *kept) {
     const llvm::json::Object &part = *value.getAsObject();
     auto bytes = static_cast<size_t>(part.getInteger("bytes").value_or(0));
-    if (bytes > content.size() || hashOf(content.take_front(bytes)) != part.getString("hash"))
+    if (bytes > content.size() || contentHash(content.take_front(bytes)) != part.getString("hash"))
       return false;
     contents[part.getString("part")->str()] = {content.take_front(bytes), part.getInteger("mode").value_or(0644)};
     content = content.drop_front(bytes);
@@ -310,7 +296,7 @@ void ModelCache::store(const std::set<std::string> &externalFiles) {
     manifest.push_back(llvm::json::Object{{"part", name},
                                           {"bytes", static_cast<int64_t>(content->getBufferSize())},
                                           {"mode", static_cast<int64_t>(status.permissions())},
-                                          {"hash", hashOf(content->getBuffer())}});
+                                          {"hash", contentHash(content->getBuffer())}});
     contents.push_back(std::move(content));
   }
   // One that does not fit would drive out all others, and then itself.
@@ -320,7 +306,7 @@ void ModelCache::store(const std::set<std::string> &externalFiles) {
   discard(modelKey); // its external data may have other names now
   write(modelKey, [&](llvm::raw_pwrite_stream &os) { os << llvm::join(files, "\n") << "\nend\n"; });
   write(*key, [&](llvm::raw_pwrite_stream &os) {
-    os << hashOf(line) << "\n" << line << "\n";
+    os << contentHash(line) << "\n" << line << "\n";
     for (const auto &content : contents)
       os << content->getBuffer();
   });

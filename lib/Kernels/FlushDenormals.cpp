@@ -46,13 +46,7 @@ struct FlushDenormals : impl::FlushDenormalsBase<FlushDenormals> {
     DenseMap<std::pair<Operation *, Attribute>, Value> done;
     getOperation().walk([&](ContractOp op) {
       for (OpOperand *operand : {&op.getLhsMutable(), &op.getRhsMutable()}) {
-        Value source = operand->get();
-        while (auto *view = source.getDefiningOp()) {
-          if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(view))
-            break;
-          source = view->getOperand(0);
-        }
-        auto constant = source.getDefiningOp<arith::ConstantOp>();
+        arith::ConstantOp constant = constantBehind(operand->get());
         auto type = dyn_cast<RankedTensorType>(operand->get().getType());
         if (!constant || !type || !type.hasStaticShape() || type.getNumElements() == 0)
           continue;

@@ -38,16 +38,17 @@ struct NarrowProducts : impl::NarrowProductsBase<NarrowProducts> {
     return cast<RankedTensorType>(type).clone(BFloat16Type::get(type.getContext()));
   }
 
-  /// Whether `value` is a constant, seen through reshapes, whose elements are at hand.
+  /// Whether `value` is a constant whose elements are at hand.
   static bool isConstant(Value value) {
-    while (Operation *op = value.getDefiningOp()) {
-      if (auto constant = dyn_cast<arith::ConstantOp>(op))
-        return bool(withRawElements(cast<ElementsAttr>(constant.getValue())));
-      if (!isView(op))
-        break;
-      value = op->getOperand(0);
-    }
-    return false;
+    arith::ConstantOp constant = constantBehind(value);
+    return constant && withRawElements(cast<ElementsAttr>(constant.getValue()));
+  }
+
+  /// Memory for `value` in bf16.
+  Value emptyFor(ImplicitLocOpBuilder &b, Value value) {
+    RankedTensorType type = narrowType(value.getType());
+    Value init = tensor::EmptyOp::create(b, tensor::getMixedSizes(b, b.getLoc(), value), type.getElementType());
+    return init.getType() == type ? init : tensor::CastOp::create(b, type, init).getResult();
   }
 
   /// `value`, a tensor of f32, rounded to bf16.
@@ -97,20 +98,13 @@ struct NarrowProducts : impl::NarrowProductsBase<NarrowProducts> {
 
   Value narrowGather(ImplicitLocOpBuilder &b, GatherRowsOp gather) {
     Value source = narrow(gather.getSource());
-    RankedTensorType type = narrowType(gather.getResult(0).getType());
-    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, b.getLoc(), gather.getInit());
-    Value init = tensor::EmptyOp::create(b, sizes, type.getElementType());
-    if (init.getType() != type)
-      init = tensor::CastOp::create(b, type, init);
-    return GatherRowsOp::create(b, TypeRange(type), source, gather.getPlaces(), init).getResult(0);
+    Value init = emptyFor(b, gather.getInit());
+    return GatherRowsOp::create(b, TypeRange(init.getType()), source, gather.getPlaces(), init).getResult(0);
   }
 
   Value narrowElements(ImplicitLocOpBuilder &b, Value value) {
-    RankedTensorType type = narrowType(value.getType());
-    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, b.getLoc(), value);
-    Value init = tensor::EmptyOp::create(b, sizes, type.getElementType());
-    if (init.getType() != type)
-      init = tensor::CastOp::create(b, type, init);
+    Value init = emptyFor(b, value);
+    auto type = cast<RankedTensorType>(init.getType());
     AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
     SmallVector<utils::IteratorType> loops(type.getRank(), utils::IteratorType::parallel);
     auto generic = linalg::GenericOp::create(

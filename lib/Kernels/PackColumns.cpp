@@ -18,6 +18,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/ContractEmitter.h"
+#include "Kernels/Strips.h"
 
 namespace mlir::ac {
 #define GEN_PASS_DEF_PACKCOLUMNS
@@ -49,7 +50,6 @@ private:
     return affine::makeComposedFoldedAffineApply(b, b.getLoc(), AffineMap::get(operands.size(), 0, expr), operands);
   }
   Value asValue(OpFoldResult value) { return getValueOrCreateConstantIndexOp(b, b.getLoc(), value); }
-  Value sliceColumns(Value tensor, int64_t axis, OpFoldResult begin, OpFoldResult count);
   Value pack(Value rhs, OpFoldResult begin, OpFoldResult count);
   Value produce(ContractOp producer, Value packed);
   Value multiply(Value packed, Value whole, OpFoldResult begin, OpFoldResult count);
@@ -71,20 +71,8 @@ bool ColumnPacker::isWorthwhile() {
   if (!rhs.isDynamicDim(2) && (rhs.getDimSize(2) < lanes || rhs.getDimSize(1) * rhs.getDimSize(2) < kFewestElements))
     return false;
   // Extras are cut along the columns, where they have them as they are.
-  AffineExpr column = b.getAffineDimExpr(2);
-  for (AffineMap map : op.getExtraMaps().getAsValueRange<AffineMapAttr>())
-    for (AffineExpr expr : map.getResults())
-      if (expr != column && expr.isFunctionOfDim(2))
-        return false;
-  return true;
-}
-
-Value ColumnPacker::sliceColumns(Value tensor, int64_t axis, OpFoldResult begin, OpFoldResult count) {
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, b.getLoc(), tensor),
-                            offsets(sizes.size(), b.getIndexAttr(0)), strides(sizes.size(), b.getIndexAttr(1));
-  offsets[axis] = begin;
-  sizes[axis] = count;
-  return tensor::ExtractSliceOp::create(b, tensor, offsets, sizes, strides);
+  return llvm::all_of(op.getExtraMaps().getAsValueRange<AffineMapAttr>(),
+                      [](AffineMap map) { return canCut(map, 2); });
 }
 
 /// The value of which `rhs` is the same shape again, after elementwise work on pixels in between.
@@ -131,7 +119,7 @@ Value ColumnPacker::pack(Value rhs, OpFoldResult begin, OpFoldResult count) {
       tensor::EmptyOp::create(b, SmallVector<OpFoldResult>{batch, panels, depth, b.getIndexAttr(lanes)}, element);
   SmallVector<OpFoldResult> offsets(4, b.getIndexAttr(0)), strides(4, b.getIndexAttr(1));
   SmallVector<utils::IteratorType> iterators(4, utils::IteratorType::parallel);
-  Value columns = sliceColumns(rhs, 2, begin, count);
+  Value columns = sliceAlong(b, rhs, 2, begin, count);
   auto copyPanels = [&](OpFoldResult first, OpFoldResult number, Value source, Value valid) {
     SmallVector<OpFoldResult> sizes{batch, number, depth, b.getIndexAttr(lanes)};
     Value init = tensor::EmptyOp::create(b, sizes, element);
@@ -167,7 +155,7 @@ Value ColumnPacker::pack(Value rhs, OpFoldResult begin, OpFoldResult count) {
     copyPanels(b.getIndexAttr(0), full, columns, {});
   if (getConstantIntValue(left) == 0)
     return whole;
-  Value last = sliceColumns(columns, 2, apply(d0 - d1, {count, left}), left);
+  Value last = sliceAlong(b, columns, 2, apply(d0 - d1, {count, left}), left);
   OpFoldResult number = apply(d0 - d1, {panels, full});
   copyPanels(full, number, last, asValue(left));
   return whole;
@@ -201,25 +189,18 @@ Value ColumnPacker::produce(ContractOp producer, Value packed) {
 
 /// The product of these columns with its epilogue, written to its place in `whole`.
 Value ColumnPacker::multiply(Value packed, Value whole, OpFoldResult begin, OpFoldResult count) {
-  Value init = sliceColumns(whole, 2, begin, count);
+  Value init = sliceAlong(b, whole, 2, begin, count);
   IRMapping mapping;
   mapping.map(op.getRhs(), packed);
   mapping.map(op.getInit(), init);
   SmallVector<Value> extras;
-  for (auto [extra, map] : llvm::zip_equal(op.getExtras(), op.getExtraMaps().getAsValueRange<AffineMapAttr>())) {
-    Value part = extra;
-    for (auto [axis, expr] : llvm::enumerate(map.getResults()))
-      if (expr == b.getAffineDimExpr(2))
-        part = sliceColumns(part, axis, begin, count);
-    extras.push_back(part);
-  }
+  for (auto [extra, map] : llvm::zip_equal(op.getExtras(), op.getExtraMaps().getAsValueRange<AffineMapAttr>()))
+    extras.push_back(cutAlong(b, extra, map, 2, begin, count));
   auto product = cast<ContractOp>(b.clone(*op, mapping));
   product.getExtrasMutable().assign(extras);
   product.setPacked(true);
   product->getResult(0).setType(init.getType());
-  auto slice = init.getDefiningOp<tensor::ExtractSliceOp>();
-  return tensor::InsertSliceOp::create(b, product->getResult(0), whole, slice.getMixedOffsets(), slice.getMixedSizes(),
-                                       slice.getMixedStrides());
+  return insertBack(b, product->getResult(0), whole, init);
 }
 
 void ColumnPacker::rewrite(ContractOp producer) {

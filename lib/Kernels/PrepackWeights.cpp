@@ -107,13 +107,7 @@ ElementsAttr halve(ElementsAttr value) {
 /// The constant that `value` is, seen through reshapes; null if it is none or has no elements.
 ElementsAttr constantOf(Value value) {
   // Constants arrive through reshapes that add the batch dimension.
-  Value source = value;
-  while (auto *view = source.getDefiningOp()) {
-    if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(view))
-      break;
-    source = view->getOperand(0);
-  }
-  auto constant = source.getDefiningOp<arith::ConstantOp>();
+  arith::ConstantOp constant = constantBehind(value);
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!constant || !type || !type.hasStaticShape() || type.getNumElements() == 0)
     return {};

@@ -31,13 +31,16 @@ namespace {
 /// Differences of bytes are at most 255: products of so many of them stay below 2^31.
 constexpr int64_t kDeepest = 33025;
 
+using Range = std::pair<double, double>;
+
 /// What a value is dequantised from.
 struct Bytes {
   Value numbers, scale, zeroPoint; // zeroPoint: null for none
+  Range range;                     // of the scale
 };
 
 /// The least and the greatest magnitude of constant scales of f32; nothing if there are none or not all are normal.
-std::optional<std::pair<double, double>> rangeOf(Value scale) {
+std::optional<Range> rangeOf(Value scale) {
   Operation *op = isConstant(scale) ? scale.getDefiningOp() : nullptr;
   ElementsAttr value = op ? withRawElements(op->getAttrOfType<ElementsAttr>("value")) : ElementsAttr();
   if (!value || !value.getElementType().isF32() || value.getNumElements() == 0)
@@ -52,7 +55,7 @@ std::optional<std::pair<double, double>> rangeOf(Value scale) {
     least = std::min<double>(least, std::abs(number));
     greatest = std::max<double>(greatest, std::abs(number));
   }
-  return std::pair(least, greatest);
+  return Range(least, greatest);
 }
 
 std::optional<Bytes> bytesBehind(Value value) {
@@ -60,11 +63,11 @@ std::optional<Bytes> bytesBehind(Value value) {
   if (!op || operatorOf(op) != "DequantizeLinear" || intOf(op, "block_size", 0))
     return std::nullopt;
   RankedTensorType numbers = rankedType(op->getOperand(0)), result = rankedType(value);
-  if (!numbers || !numbers.getElementType().isInteger(8) || !result || !result.getElementType().isF32() ||
-      !rangeOf(op->getOperand(1)))
+  std::optional<Range> range = rangeOf(op->getOperand(1));
+  if (!numbers || !numbers.getElementType().isInteger(8) || !result || !result.getElementType().isF32() || !range)
     return std::nullopt;
   bool hasZero = op->getNumOperands() > 2 && !isa<NoneType>(op->getOperand(2).getType());
-  return Bytes{op->getOperand(0), op->getOperand(1), hasZero ? op->getOperand(2) : Value()};
+  return Bytes{op->getOperand(0), op->getOperand(1), hasZero ? op->getOperand(2) : Value(), *range};
 }
 
 void fuse(Operation *op) {
@@ -92,8 +95,8 @@ void fuse(Operation *op) {
       return;
   }
   // Products of scales that f32 does not hold would round otherwise.
-  auto [leastLeft, mostLeft] = *rangeOf(left->scale);
-  auto [leastRight, mostRight] = *rangeOf(weights->scale);
+  auto [leastLeft, mostLeft] = left->range;
+  auto [leastRight, mostRight] = weights->range;
   if (leastLeft * leastRight < 0x1p-126 || mostLeft * mostRight > 0x1p100)
     return;
 

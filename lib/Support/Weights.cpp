@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Support/Weights.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 
@@ -60,4 +61,13 @@ ElementsAttr mlir::ac::makeWeight(RankedTensorType type, StringRef name,
   if (type.getNumElements() <= 64 && type.getElementTypeBitWidth() >= 8)
     return cast<ElementsAttr>(Attribute(DenseElementsAttr::getFromRawBuffer(type, blob.getData())));
   return DenseResourceElementsAttr::get(type, name, std::move(blob));
+}
+
+arith::ConstantOp mlir::ac::constantBehind(Value value) {
+  while (Operation *view = value.getDefiningOp()) {
+    if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(view))
+      break;
+    value = view->getOperand(0);
+  }
+  return value.getDefiningOp<arith::ConstantOp>();
 }

@@ -12,6 +12,7 @@
 #ifndef SUPPORT_WEIGHTS_H
 #define SUPPORT_WEIGHTS_H
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 
@@ -26,6 +27,8 @@ ElementsAttr withRawElements(ElementsAttr value);
 ArrayRef<char> getRawElements(ElementsAttr value);
 /// The same bytes under another type of the same size; null if the attribute's kind has no such form.
 ElementsAttr reshapeElements(ElementsAttr value, RankedTensorType type);
+/// The constant that `value` is, seen through what only gives it another shape; null if it is none.
+arith::ConstantOp constantBehind(Value value);
 /// A new constant of `type` whose bytes `write` produces: a blob, or a plain attribute if it is small.
 ElementsAttr makeWeight(RankedTensorType type, StringRef name,
                         llvm::function_ref<void(MutableArrayRef<char>)> write);

@@ -92,8 +92,7 @@ LogicalResult ContractOp::verify() {
            << getLhs().getType() << ", " << getRhs().getType() << " and " << getInit().getType() << " and a sum of "
            << sum
            << ", expected shaped values of one floating-point element type, of f16 or bf16 for a sum of f32, or of i8 "
-              "for "
-              "one of i32, and a result of floats or integers of at most 32 bits";
+              "for one of i32, and a result of floats or integers of at most 32 bits";
   if (((getLhsUnsigned() || getRhsUnsigned()) && !sum.isInteger(32)) || (getAccumulate() && !isa<FloatType>(yielded)))
     return emitOpError("(contract_c11) has ")
            << (getAccumulate() ? "accumulate" : "an unsigned operand") << " with a sum of " << sum
