@@ -11,12 +11,20 @@ from onnx import helper
 from real_models.graph import BOOL, FLOAT, INT64, Graph
 
 WIDTH, INNER, CLASSES = 24, 48, 5
-ADAPTIVE = {}
 
 
-def adaptive(function):
-    ADAPTIVE[function.__name__] = function
-    return function
+def collection():
+    """A dictionary of functions by their names, and the decorator that puts them there."""
+    functions = {}
+
+    def collect(function):
+        functions[function.__name__] = function
+        return function
+
+    return functions, collect
+
+
+ADAPTIVE, adaptive = collection()
 
 
 def seeded(name):
@@ -25,6 +33,11 @@ def seeded(name):
 
 def weight(rng, *shape):
     return (rng.standard_normal(shape) / np.sqrt(shape[0])).astype(np.float32)
+
+
+def stack(rng, experts, *shape):
+    """A weight for each expert, [experts, ...]."""
+    return (rng.standard_normal((experts, *shape)) / np.sqrt(shape[-2])).astype(np.float32)
 
 
 def rows(rng, *counts):

@@ -81,3 +81,14 @@ def furthest(got, want) -> float:
             peak = max(float(np.abs(w[finite]).max()), 1e-30)
             worst = max(worst, float(np.abs(g[finite].astype(np.float64) - w[finite]).max()) / peak)
     return worst
+
+
+def assert_as_onnx_runtime(accordion, model, feeds, tmp_path, tolerance=1e-5):
+    """Compiled for one thread, the model gives the numbers of ONNX Runtime for each of the feeds."""
+    import onnx
+    import real_models
+
+    onnx.save(model, tmp_path / "model.onnx")
+    reference, session = real_models.onnx_runtime(tmp_path / "model.onnx"), accordion.compile(model, threads=1)
+    for feed in feeds:
+        assert furthest(session.run(None, feed), reference(feed)) < tolerance

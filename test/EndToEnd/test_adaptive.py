@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-import real_models
 from adaptive import ADAPTIVE
-from conftest import furthest
+from conftest import assert_as_onnx_runtime
 
 
 @pytest.fixture(scope="module", params=ADAPTIVE)
@@ -19,10 +18,7 @@ def case(request):
 
 def test_agrees_with_onnx_runtime(case, accordion, tmp_path):
     model, feeds = case
-    onnx.save(model, tmp_path / "model.onnx")
-    reference, session = real_models.onnx_runtime(tmp_path / "model.onnx"), accordion.compile(model, threads=1)
-    for feed in feeds:
-        assert furthest(session.run(None, feed), reference(feed)) < 1e-5
+    assert_as_onnx_runtime(accordion, model, feeds, tmp_path)
 
 
 def test_same_bits_for_any_thread_count(case, accordion, tmp_path):

@@ -6,28 +6,18 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-import real_models
-from adaptive import INNER, WIDTH, finish, seeded, weight
-from conftest import furthest
+from adaptive import INNER, WIDTH, collection, finish, seeded, stack, weight
+from conftest import assert_as_onnx_runtime
 from real_models.graph import FLOAT, Graph
 
 EXPERTS, CAPACITY = 4, 3
-FORMS = {}
-
-
-def form(function):
-    FORMS[function.__name__] = function
-    return function
-
-
-def stack(rng, *shape):
-    return (rng.standard_normal((EXPERTS, *shape)) / np.sqrt(shape[-2])).astype(np.float32)
+FORMS, form = collection()
 
 
 def experts(g, rng, places, equation="{0}{1},e{1}{2}->{0}{2}", letters="ec"):
     """Two products and an activation for all places, [E, ..., width]."""
-    hidden = g("Gelu", g("Einsum", places, stack(rng, WIDTH, INNER), equation=equation.format(letters, "m", "h")))
-    return g("Einsum", hidden, stack(rng, INNER, WIDTH), equation=equation.format(letters, "h", "m"))
+    hidden = g("Gelu", g("Einsum", places, stack(rng, EXPERTS, WIDTH, INNER), equation=equation.format(letters, "m", "h")))
+    return g("Einsum", hidden, stack(rng, EXPERTS, INNER, WIDTH), equation=equation.format(letters, "h", "m"))
 
 
 def code(g, numbers, depth):
@@ -145,10 +135,7 @@ def model_of(name):
 def test_agrees_with_onnx_runtime(name, accordion, tmp_path):
     model = model_of(name)
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, tmp_path / "model.onnx")
-    reference, session = real_models.onnx_runtime(tmp_path / "model.onnx"), accordion.compile(model, threads=1)
-    for feed in feeds_of(name):
-        assert furthest(session.run(None, feed), reference(feed)) < 1e-5
+    assert_as_onnx_runtime(accordion, model, feeds_of(name), tmp_path)
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -5,19 +5,13 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-import real_models
-from adaptive import INNER, WIDTH, finish, mlp, rows, seeded, weight
-from conftest import furthest
+from adaptive import INNER, WIDTH, collection, finish, mlp, rows, seeded, weight
+from conftest import assert_as_onnx_runtime
 from onnx import helper
 from real_models.graph import FLOAT, Graph
 
 EXPERTS, CHOICES = 4, 2
-FORMS = {}
-
-
-def form(function):
-    FORMS[function.__name__] = function
-    return function
+FORMS, form = collection()
 
 
 def stack(rng, *shape):
@@ -177,10 +171,7 @@ def case(request):
 
 def test_agrees_with_onnx_runtime(case, accordion, tmp_path):
     _, model, feeds = case
-    onnx.save(model, tmp_path / "model.onnx")
-    reference, session = real_models.onnx_runtime(tmp_path / "model.onnx"), accordion.compile(model, threads=1)
-    for feed in feeds:
-        assert furthest(session.run(None, feed), reference(feed)) < 1e-5
+    assert_as_onnx_runtime(accordion, model, feeds, tmp_path)
 
 
 def test_no_row_at_all(case, accordion):
@@ -260,6 +251,4 @@ def test_quantised_experts(name, accordion, tools, tmp_path):
     tools.succeed("ac-compile", tmp_path / "model.onnx", "--stop-after=kernels", "-o", tmp_path / "kernels.mlir")
     products = [line for line in (tmp_path / "kernels.mlir").read_text().splitlines() if "= ac.contract" in line]
     assert len(products) >= 2 * EXPERTS and all("packed" in line and " scales(" in line for line in products)
-    reference, session = real_models.onnx_runtime(tmp_path / "model.onnx"), accordion.compile(model, threads=1)
-    for feed in feeds:
-        assert furthest(session.run(None, feed), reference(feed)) < TOLERANCE.get(name, 1e-5)
+    assert_as_onnx_runtime(accordion, model, feeds, tmp_path, TOLERANCE.get(name, 1e-5))

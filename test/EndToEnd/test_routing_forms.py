@@ -6,22 +6,12 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-import real_models
-from adaptive import INNER, WIDTH, finish, seeded, weight
-from conftest import furthest
+from adaptive import INNER, WIDTH, collection, finish, seeded, stack, weight
+from conftest import assert_as_onnx_runtime
 from real_models.graph import FLOAT, INT64, Graph
 
 EXPERTS, VOCABULARY = 4, 11
-FORMS = {}
-
-
-def form(function):
-    FORMS[function.__name__] = function
-    return function
-
-
-def stack(rng, *shape):
-    return (rng.standard_normal((EXPERTS, *shape)) / np.sqrt(shape[-2])).astype(np.float32)
+FORMS, form = collection()
 
 
 def masked(g, rng, weights):
@@ -36,8 +26,8 @@ def masked(g, rng, weights):
 
 
 def batched(g, rng, weights):
-    hidden = g("Gelu", g("Einsum", "x", stack(rng, WIDTH, INNER), equation="td,edf->tef"))
-    answer = g("Einsum", hidden, stack(rng, INNER, WIDTH), equation="tef,efd->ted")
+    hidden = g("Gelu", g("Einsum", "x", stack(rng, EXPERTS, WIDTH, INNER), equation="td,edf->tef"))
+    answer = g("Einsum", hidden, stack(rng, EXPERTS, INNER, WIDTH), equation="tef,efd->ted")
     g("Einsum", answer, weights, equation="ted,te->td", outputs="y")
 
 
@@ -49,18 +39,18 @@ def scores(g, rng):
 def table(g, rng):
     """A hash layer: the expert is looked up by the number of the token, and its matrices are gathered."""
     which = g("Gather", rng.integers(0, EXPERTS, VOCABULARY), "ids")
-    hidden = g("Gelu", g("MatMul", g("Unsqueeze", "x", [1]), g("Gather", stack(rng, WIDTH, INNER), which)))
-    g("Squeeze", g("MatMul", hidden, g("Gather", stack(rng, INNER, WIDTH), which)), [1], outputs="y")
+    hidden = g("Gelu", g("MatMul", g("Unsqueeze", "x", [1]), g("Gather", stack(rng, EXPERTS, WIDTH, INNER), which)))
+    g("Squeeze", g("MatMul", hidden, g("Gather", stack(rng, EXPERTS, INNER, WIDTH), which)), [1], outputs="y")
 
 
 @form
 def table_with_biases(g, rng):
     """The same with biases that are looked up, too, and matrices that multiply a column."""
     which = g("Gather", rng.integers(0, EXPERTS, VOCABULARY), "ids")
-    up = g("MatMul", g("Gather", stack(rng, INNER, WIDTH), which), g("Unsqueeze", "x", [2]))
-    hidden = g("Relu", g("Add", g("Squeeze", up, [2]), g("Gather", stack(rng, 1, INNER)[:, 0], which)))
-    down = g("Einsum", hidden, g("Gather", stack(rng, INNER, WIDTH), which), equation="rh,rhd->rd")
-    g("Add", down, g("Gather", stack(rng, 1, WIDTH)[:, 0], which), outputs="y")
+    up = g("MatMul", g("Gather", stack(rng, EXPERTS, INNER, WIDTH), which), g("Unsqueeze", "x", [2]))
+    hidden = g("Relu", g("Add", g("Squeeze", up, [2]), g("Gather", stack(rng, EXPERTS, 1, INNER)[:, 0], which)))
+    down = g("Einsum", hidden, g("Gather", stack(rng, EXPERTS, INNER, WIDTH), which), equation="rh,rhd->rd")
+    g("Add", down, g("Gather", stack(rng, EXPERTS, 1, WIDTH)[:, 0], which), outputs="y")
 
 
 @form
@@ -68,8 +58,8 @@ def largest(g, rng):
     """The one expert with the largest score, weighted by its probability; its matrices are gathered."""
     share = g("Softmax", scores(g, rng), axis=-1)
     which = g("ArgMax", share, axis=1, keepdims=0)
-    hidden = g("Gelu", g("MatMul", g("Unsqueeze", "x", [1]), g("Gather", stack(rng, WIDTH, INNER), which)))
-    answer = g("Squeeze", g("MatMul", hidden, g("Gather", stack(rng, INNER, WIDTH), which)), [1])
+    hidden = g("Gelu", g("MatMul", g("Unsqueeze", "x", [1]), g("Gather", stack(rng, EXPERTS, WIDTH, INNER), which)))
+    answer = g("Squeeze", g("MatMul", hidden, g("Gather", stack(rng, EXPERTS, INNER, WIDTH), which)), [1])
     g("Mul", answer, g("ReduceMax", share, [1], keepdims=1), outputs="y")
 
 
@@ -142,8 +132,8 @@ def expert_choice(g, rng):
     """The rows are gathered for all experts, and answers added back where they belong."""
     share = g("Transpose", g("Softmax", scores(g, rng), axis=-1), perm=[1, 0])
     best, which = g("TopK", share, [3], outputs=2, axis=-1)
-    hidden = g("Gelu", g("MatMul", g("Gather", "x", which), stack(rng, WIDTH, INNER)))
-    answer = g("Mul", g("MatMul", hidden, stack(rng, INNER, WIDTH)), g("Unsqueeze", best, [2]))
+    hidden = g("Gelu", g("MatMul", g("Gather", "x", which), stack(rng, EXPERTS, WIDTH, INNER)))
+    answer = g("Mul", g("MatMul", hidden, stack(rng, EXPERTS, INNER, WIDTH)), g("Unsqueeze", best, [2]))
     zeros = g("ConstantOfShape", g("Shape", "x"))
     at = g("Reshape", which, [-1, 1])
     g("ScatterND", zeros, at, g("Reshape", answer, [-1, WIDTH]), reduction="add", outputs="y")
@@ -157,8 +147,8 @@ def expert_choice_einsum(g, rng):
     count = g("Squeeze", g("Shape", "x", start=0, end=1), [0])
     taken = g("Cast", g("OneHot", which, count, np.array([0, 1])), to=1)
     places = g("Einsum", taken, "x", equation="ecs,sm->ecm")
-    hidden = g("Gelu", g("MatMul", places, stack(rng, WIDTH, INNER)))
-    answer = g("MatMul", hidden, stack(rng, INNER, WIDTH))
+    hidden = g("Gelu", g("MatMul", places, stack(rng, EXPERTS, WIDTH, INNER)))
+    answer = g("MatMul", hidden, stack(rng, EXPERTS, INNER, WIDTH))
     g("Einsum", g("Mul", taken, g("Unsqueeze", best, [2])), answer, equation="ecs,ecm->sm", outputs="y")
 
 
@@ -187,10 +177,7 @@ def feeds_of(name):
 def test_agrees_with_onnx_runtime(name, accordion, tmp_path):
     model = model_of(name)
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, tmp_path / "model.onnx")
-    reference, session = real_models.onnx_runtime(tmp_path / "model.onnx"), accordion.compile(model, threads=1)
-    for feed in feeds_of(name):
-        assert furthest(session.run(None, feed), reference(feed)) < 1e-5
+    assert_as_onnx_runtime(accordion, model, feeds_of(name), tmp_path)
 
 
 # Rows that are put back one expert after another are masked rows. Rows that are gathered for all experts at once are as

@@ -6,9 +6,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-import real_models
 from adaptive import CLASSES, WIDTH, finish, graph_of, mlp, seeded, weight
-from conftest import furthest
+from conftest import assert_as_onnx_runtime
 from real_models.graph import BOOL, FLOAT, INT64, Graph
 
 STEPS, EPSILON = 8, 0.125
@@ -144,10 +143,7 @@ def feeds_of(name):
 def test_agrees_with_onnx_runtime(name, accordion, tmp_path):
     model = model_of(name)
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, tmp_path / "model.onnx")
-    reference, session = real_models.onnx_runtime(tmp_path / "model.onnx"), accordion.compile(model, threads=1)
-    for feed in feeds_of(name):
-        assert furthest(session.run(None, feed), reference(feed)) < 1e-5
+    assert_as_onnx_runtime(accordion, model, feeds_of(name), tmp_path)
 
 
 def test_patience_is_a_budget(accordion):
