@@ -55,7 +55,7 @@ void ContractEmitter::emitArrangement(func::FuncOp kernel) {
   auto arguments = kernel.getArguments();
   Value from = arguments[0], places = op.getLhsRows() ? arguments[1] : Value(), to = arguments[arguments.size() - 3];
   auto toType = cast<MemRefType>(to.getType());
-  int64_t inLine = toType.getDimSize(3) / rows;
+  int64_t inLine = toType.getDimSize(3) / kBlockRows;
   Type small = toType.getElementType();
   auto lineType = VectorType::get({inLine}, small);
   Value depth = dimOf(from, op.getLhsOrder(), 2), blocks = memref::DimOp::create(b, to, 1);
@@ -65,8 +65,8 @@ void ContractEmitter::emitArrangement(func::FuncOp kernel) {
   b.setInsertionPoint(kernel.front().getTerminator());
   Value task = enterLoop(arguments[arguments.size() - 2], arguments.back());
   Value block = arith::RemUIOp::create(b, task, blocks), batch = arith::DivUIOp::create(b, task, blocks);
-  Value first = arith::MulIOp::create(b, block, index(rows));
-  Value count = arith::MinUIOp::create(b, arith::SubIOp::create(b, numRows, first), index(rows));
+  Value first = arith::MulIOp::create(b, block, index(kBlockRows));
+  Value count = arith::MinUIOp::create(b, arith::SubIOp::create(b, numRows, first), index(kBlockRows));
   Value inBlock = enterLoop(index(0), count);
   Value row = arith::AddIOp::create(b, first, inBlock), column = arith::MulIOp::create(b, inBlock, index(inLine));
   if (places)
@@ -106,10 +106,14 @@ Value ContractEmitter::arrangeRows(Kernels &kernels) {
   Type small = getElementTypeOrSelf(op.getLhs());
   int64_t inLine = kLineBytes * 8 / small.getIntOrFloatBitWidth();
   Value batches = dimOf(lhs, op.getLhsOrder(), 0), numRows = numRowsOf(op.getLhsRows(), op.getOutRows());
-  Value blocks = arith::CeilDivUIOp::create(b, numRows, index(rows));
+  if (unpacksToTiles()) { // few rows do without
+    Value isUsed = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, numRows, index(rows));
+    numRows = arith::SelectOp::create(b, isUsed, numRows, index(0));
+  }
+  Value blocks = arith::CeilDivUIOp::create(b, numRows, index(kBlockRows));
   Value steps = arith::CeilDivUIOp::create(b, dimOf(lhs, op.getLhsOrder(), 2), index(inLine));
   int64_t dynamic = ShapedType::kDynamic;
-  Value memory = memref::AllocOp::create(b, MemRefType::get({dynamic, dynamic, dynamic, rows * inLine}, small),
+  Value memory = memref::AllocOp::create(b, MemRefType::get({dynamic, dynamic, dynamic, kBlockRows * inLine}, small),
                                          ValueRange{batches, blocks, steps});
   SmallVector<Value> operands{lhs};
   if (op.getLhsRows())

@@ -25,6 +25,12 @@ constexpr int64_t kTiledPanels = 16, kTiledBytes = 1 << 19, kTiledGroups = 6;
 
 /// Bytes that arrive together.
 constexpr int64_t kLineBytes = 64;
+/// Rows of a block with tile registers, two tiles; two tiles of columns stand side by side, so many vectors of sums.
+constexpr int64_t kBlockRows = 2 * kTileRows, kBlockVectors = 2;
+/// Bytes from one group of steps to the next in two tiles of columns.
+constexpr int64_t kColumnStride = kBlockVectors * kLineBytes;
+/// Blocks of a task that unpacks its panel to tiles.
+constexpr int64_t kUnpackedBlocks = 16;
 
 /// Kernels by what they compute.
 using Kernels = llvm::StringMap<func::FuncOp>;
@@ -40,7 +46,7 @@ public:
       : op(op), target(target), b(op.getLoc(), op), element(op.getElementType()), lanes(target.lanes(element)),
         unit(op.getGroup() ? target.dotUnit(getElementTypeOrSelf(op.getLhs())) : DotUnit::None),
         vectors(op.getPacked() ? op.getLanes() / target.lanes(element) : target.tileVectors),
-        rows(unit == DotUnit::Tiles ? 2 * kTileRows : target.tileRows), hasMasks(target.hasMasks),
+        rows(unit == DotUnit::Tiles ? kBlockRows : target.tileRows), hasMasks(target.hasMasks),
         hasTables(target.hasTables()), vectorType(VectorType::get({static_cast<int64_t>(lanes)}, element)),
         maskType(VectorType::get({static_cast<int64_t>(lanes)}, b.getI1Type())) {}
 
@@ -62,7 +68,10 @@ private:
     unsigned vectors;                               // of columns that are computed
     bool masked;                                    // whether the last of them may be partly outside
     Value fetched;                                  // index: address of the packed panel that is needed next
-    Value nextPanel, nextRow;                       // with tile registers: of the block that comes next
+    // With tile registers: the row of the block that comes next, the addresses (index) of its columns and of these, and
+    // the vector of the panel that they begin with.
+    Value nextRow, nextColumns, columns;
+    unsigned firstVector = 0;
   };
   /// What the columns that fill no whole panel need.
   struct Remainder {
@@ -75,7 +84,11 @@ private:
   Value addIndex(Value a, int64_t constant) { return constant ? arith::AddIOp::create(b, a, index(constant)) : a; }
   Value applyBatch(AffineMap map, Value batch);
   /// Rows of a task.
-  int64_t chunkRows() { return rows * (unit == DotUnit::Tiles ? 2 : kTilesPerTask); }
+  int64_t chunkRows() {
+    if (unpacksToTiles())
+      return kBlockRows * kUnpackedBlocks;
+    return rows * (unit == DotUnit::Tiles ? 2 : kTilesPerTask);
+  }
   /// Panels of a task: many for a shallow product or with tile registers, else one.
   Value panelsOfTask(Value panels, Value depth);
   /// Whether an extra read by `map` is read along the columns, so by vectors.
@@ -120,8 +133,10 @@ private:
   void fetch(const Fetching &fetching, Value k);
 
   //===--- Rows of a panel (ContractPanels.cpp) ------------------------------===//
-  /// Multiplies by one row of the panel, given in vectors: updates the carried values.
-  using Step = llvm::function_ref<void(Value k, ArrayRef<Value> panelRow, MutableArrayRef<Value> carried)>;
+  /// Takes row `k` of the panel, given in vectors, and updates the carried values. `isOdd` tells about `k`, where that is
+  /// known while compiling.
+  using Step = llvm::function_ref<void(Value k, std::optional<bool> isOdd, ArrayRef<Value> panelRow,
+                                       MutableArrayRef<Value> carried)>;
   /// Calls `step` for each row of a quantised panel in order, and returns what the last one carries.
   SmallVector<Value> walkBlocks(const Tile &tile, ValueRange start, Step step);
   /// A row of a panel, of the sum's type.
@@ -137,6 +152,11 @@ private:
   Value fourBits(Value words, Value shift);
   /// Computes the panel's numbers into `scratch`.
   void unpackPanel(const Tile &tile);
+  /// Whether a panel of small integers that many rows use becomes bf16 in tiles, as its lhs asks for.
+  bool unpacksToTiles() {
+    return op.isQuantized() && op.getPacked() && vectors % kBlockVectors == 0 && hasMasks &&
+           getElementTypeOrSelf(op.getLhs()).isBF16() && target.tileDots.bf16 && target.vectorDots.bf16;
+  }
   /// Fetches what will be read some rows of the panel later.
   void prefetchAhead(const Tile &tile, Value k);
   //===--- Several products at once (ContractGroups.cpp) ---------------------===//
@@ -162,12 +182,20 @@ private:
   Value enterLoop(Value begin, Value end);
   void emitGrouping(func::FuncOp kernel, int64_t group);
 
+  //===--- Small integers to tiles (ContractUnpack.cpp) ------------------------===//
+  /// The panel's numbers as bf16 in groups of two: [half of the panel, group, columns of two tiles], as rows of one memory.
+  void unpackToTiles(const Tile &tile);
+  /// Makes zero what is past the depth of every panel that is unpacked.
+  void clearUnpacked();
+  void emitUnpackedBlocks(Tile tile, Value rowBegin, Value rowEnd);
+
   //===--- Tile registers (ContractTiles.cpp) ---------------------------------===//
+  bool usesTiles() { return unit == DotUnit::Tiles || unpacksToTiles(); }
   void configureTiles();
   void releaseTiles();
   void emitTileBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
   void emitTileBlock(const Tile &tile, Value row, Value rowEnd, unsigned rowTiles);
-  /// Loads the tiles of the first step of the block of rows at `row` and the panel of `tile`.
+  /// Loads the tiles of the first step of the block of rows at `row` and the columns of `tile`.
   void loadFirstTiles(const Tile &tile, Value row);
   Value addressOfRows(const Tile &tile, Value row);
 
@@ -196,7 +224,7 @@ private:
   Value lhs, rhs, result;
   Value lhsRows, outRows;       // places of rows, or null
   Value scales, zeros, offsets; // of a quantised rhs, or null
-  Value scratch;                // where a quantised panel is unpacked to for many rows, [depth, panel]
+  Value scratch;                // where a quantised panel is unpacked to for many rows, [depth, panel] if not for tiles
   Value arranged, tileSums;     // with tile registers: the lhs in tiles, and memory for a tile of sums
   SmallVector<Value> starts;    // per vector of the panel at hand: what its sums start with; empty: zero
   bool isUnpacked = false;      // whether it has been, at the place where code is emitted

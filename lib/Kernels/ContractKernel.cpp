@@ -46,11 +46,13 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   lhsRows = takeIf(op.getLhsRows()), outRows = takeIf(op.getOutRows()), rhsStarts = takeIf(op.getRhsStarts());
   scales = takeIf(op.getScales()), zeros = takeIf(op.getZeros()), offsets = takeIf(op.getOffsets());
   scratch = takeIf(op.getScales());
-  if (unit == DotUnit::Tiles) {
+  if (usesTiles()) {
     arranged = arguments.front();
     arguments = arguments.drop_front();
     configureTiles();
   }
+  if (unpacksToTiles())
+    clearUnpacked();
   for (auto [value, argument] : llvm::zip(captured, arguments))
     inside.map(value, argument);
   for (Operation *constant : constants)
@@ -71,7 +73,7 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   // What small integers stand for is exact (ContractPanels.cpp), and so are sums of integers.
   Value former = op.isQuantized() || isa<IntegerType>(element) ? Value() : flushDenormals(b, target);
   auto loop = scf::ForOp::create(b, begin, end, index(1));
-  if (unit == DotUnit::Tiles)
+  if (usesTiles())
     releaseTiles();
   if (former)
     LLVM::CallIntrinsicOp::create(b, b.getStringAttr("llvm.x86.sse.ldmxcsr"), ValueRange{former});
@@ -99,7 +101,7 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   Value rowEnd = arith::MinSIOp::create(b, numRows, addIndex(rowBegin, chunkRows));
   Value firstRow = rowBegin, chunkEnd = rowEnd;
   if (unit == DotUnit::Tiles) {
-    tile.panel = firstPanel;
+    tile.columns = addressOfPanel(b, rhs, tile.rhsBatch, firstPanel);
     loadFirstTiles(tile, firstRow);
   }
   auto rowLoop = scf::ForOp::create(b, rowBegin, rowEnd, rowStep);
@@ -123,7 +125,9 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
     Value isMore = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, after, chunkEnd);
     // After the last block tiles are loaded in vain.
     Value rowAfter = arith::SelectOp::create(b, isMore, after, firstRow);
-    tile.nextPanel = arith::SelectOp::create(b, isLast, firstPanel, following);
+    Value nextPanel = arith::SelectOp::create(b, isLast, firstPanel, following);
+    tile.columns = addressOfPanel(b, rhs, tile.rhsBatch, tile.panel);
+    tile.nextColumns = addressOfPanel(b, rhs, tile.rhsBatch, nextPanel);
     tile.nextRow = arith::SelectOp::create(b, isLast, rowAfter, rowBegin);
   }
   Value columnsLeft = arith::SubIOp::create(b, numColumns, tile.column);
@@ -192,11 +196,16 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
                                   /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(many.thenBlock());
-    unpackPanel(tile);
-    isUnpacked = true;
-    Value fullEnd = emitRowLoop(tile, rowBegin, rowEnd, rows, {});
-    emitRowsLeft(tile, fullEnd, rowEnd, rows - 1);
-    isUnpacked = false;
+    if (unpacksToTiles()) {
+      unpackToTiles(tile);
+      emitUnpackedBlocks(tile, rowBegin, rowEnd);
+    } else {
+      unpackPanel(tile);
+      isUnpacked = true;
+      Value fullEnd = emitRowLoop(tile, rowBegin, rowEnd, rows, {});
+      emitRowsLeft(tile, fullEnd, rowEnd, rows - 1);
+      isUnpacked = false;
+    }
     b.setInsertionPointToStart(many.elseBlock());
     return emitRowsLeft(tile, rowBegin, rowEnd, rows);
   }
@@ -304,7 +313,7 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
   // One sum over the whole depth whatever the tile: what a row is computed to does not depend on its neighbours.
   unsigned perTile = numRows * vectors;
   bool isPartial = false; // whether a group may reach past the depth
-  auto multiply = [&](Value k, ArrayRef<Value> panelRow, MutableArrayRef<Value> sum) {
+  auto multiply = [&](Value k, std::optional<bool>, ArrayRef<Value> panelRow, MutableArrayRef<Value> sum) {
     for (unsigned r = 0; r < numRows; ++r) {
       if (unit == DotUnit::Vectors) {
         Value group = loadGroup(tile, lhsRow[r], k, isPartial);
@@ -340,7 +349,7 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
       Value step = addIndex(k, i);
       if (fetching.what == Fetch::Stream)
         prefetchAhead(tile, step);
-      multiply(step, loadRow(tile, step), next);
+      multiply(step, {}, loadRow(tile, step), next);
     }
     scf::YieldOp::create(b, next);
     sum.assign(loop.getResults().begin(), loop.getResults().end());

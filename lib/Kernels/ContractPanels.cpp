@@ -120,9 +120,10 @@ Value ContractEmitter::fourBits(Value words, Value shift) {
 SmallVector<Value> ContractEmitter::walkBlocks(const Tile &tile, ValueRange start, Step step) {
   Value depth = dimOf(lhs, op.getLhsOrder(), 2);
   bool isWords = op.getLeast().has_value();
-  int64_t steps = isWords ? kStepsPerWord : 1;
-  // Rows of the panel: words, of which the last may be left incomplete, or single elements.
-  Value rowsOfPanel = isWords ? arith::DivUIOp::create(b, depth, index(steps)).getResult() : depth;
+  // Tiles take steps in twos.
+  int64_t steps = isWords ? kStepsPerWord : unpacksToTiles() && *op.getBlockSize() % 2 == 0 ? 2 : 1;
+  // Rows of the panel: words, of which the last may be left incomplete, or a few single elements.
+  Value rowsOfPanel = arith::DivUIOp::create(b, depth, index(steps));
   int64_t blockRows = llvm::divideCeil(static_cast<int64_t>(*op.getBlockSize()), steps);
   Value numBlocks = arith::CeilDivSIOp::create(b, depth, index(*op.getBlockSize()));
   auto splat = [&](Value scalar) -> Value {
@@ -134,15 +135,15 @@ SmallVector<Value> ContractEmitter::walkBlocks(const Tile &tile, ValueRange star
       integers.push_back(loadPanel(rhs, tile, row, v));
     return integers;
   };
-  auto stepWith = [&](Value k, ArrayRef<Value> integers, Value shift, const BlockParameters &parameters,
-                      SmallVectorImpl<Value> &carried) {
+  auto stepWith = [&](Value k, std::optional<bool> isOdd, ArrayRef<Value> integers, Value shift,
+                      const BlockParameters &parameters, SmallVectorImpl<Value> &carried) {
     SmallVector<Value> panelRow;
     for (auto [v, integer] : llvm::enumerate(integers)) {
       Value whole =
           isWords ? fourBits(integer, splat(shift)) : arith::SIToFPOp::create(b, vectorType, integer).getResult();
       panelRow.push_back(dequantize(whole, parameters, v));
     }
-    step(k, panelRow, carried);
+    step(k, isOdd, panelRow, carried);
   };
   auto shiftOf = [&](Value place) -> Value {
     Value bits = arith::MulIOp::create(b, place, index(4));
@@ -153,26 +154,29 @@ SmallVector<Value> ContractEmitter::walkBlocks(const Tile &tile, ValueRange star
     Value begin = arith::MulIOp::create(b, block, index(blockRows));
     Value end = arith::MinUIOp::create(b, addIndex(begin, blockRows), rowsOfPanel);
     sums = emitLoop(begin, end, sums, [&](Value row, SmallVectorImpl<Value> &inner) {
+      Value first = arith::MulIOp::create(b, row, index(steps));
+      SmallVector<Value> words = isWords ? load(row) : SmallVector<Value>();
       if (op.getPacked())
-        prefetchAhead(tile, row);
-      SmallVector<Value> integers = load(row);
-      Value first = isWords ? arith::MulIOp::create(b, row, index(steps)).getResult() : row;
-      for (int64_t i = 0; i < steps; ++i)
-        stepWith(addIndex(first, i), integers, isWords ? shiftOf(index(i)) : Value(), parameters, inner);
+        prefetchAhead(tile, isWords ? row : first);
+      for (int64_t i = 0; i < steps; ++i) {
+        Value k = addIndex(first, i);
+        stepWith(k, steps > 1 ? std::optional(i % 2 == 1) : std::nullopt, isWords ? words : load(k),
+                 isWords ? shiftOf(index(i)) : Value(), parameters, inner);
+      }
     });
   });
-  if (!isWords)
+  if (steps == 1)
     return carried;
-  // What is left are the first elements of one more word.
+  // What is left are the first elements of one more word or pair.
   Value first = arith::MulIOp::create(b, rowsOfPanel, index(steps));
   return emitLoop(first, depth, carried, [&](Value k, SmallVectorImpl<Value> &sums) {
     Value shift = shiftOf(arith::SubIOp::create(b, k, first));
-    stepWith(k, load(rowsOfPanel), shift, loadBlock(tile, addIndex(numBlocks, -1)), sums);
+    stepWith(k, {}, load(isWords ? rowsOfPanel : k), shift, loadBlock(tile, addIndex(numBlocks, -1)), sums);
   });
 }
 
 void ContractEmitter::unpackPanel(const Tile &tile) {
-  walkBlocks(tile, {}, [&](Value k, ArrayRef<Value> panelRow, MutableArrayRef<Value>) {
+  walkBlocks(tile, {}, [&](Value k, std::optional<bool>, ArrayRef<Value> panelRow, MutableArrayRef<Value>) {
     for (auto [v, numbers] : llvm::enumerate(panelRow))
       vector::StoreOp::create(b, numbers, scratch, ValueRange{k, index(v * lanes)});
   });

@@ -82,7 +82,7 @@ void ContractEmitter::releaseTiles() { TileBuilder{b}.call("tilerelease", {}); }
 Value ContractEmitter::addressOfRows(const Tile &tile, Value row) {
   auto multiply = [&](Value x, Value y) { return arith::MulIOp::create(b, x, y).getResult(); };
   Value steps = memref::DimOp::create(b, arranged, 2), blocks = memref::DimOp::create(b, arranged, 1);
-  Value block = arith::AddIOp::create(b, multiply(tile.lhsBatch, blocks), arith::DivUIOp::create(b, row, index(rows)));
+  Value block = arith::AddIOp::create(b, multiply(tile.lhsBatch, blocks), arith::DivUIOp::create(b, row, index(kBlockRows)));
   return arith::AddIOp::create(b, memref::ExtractAlignedPointerAsIndexOp::create(b, arranged),
                                multiply(multiply(block, steps), index(2 * kTileBytes)));
 }
@@ -93,10 +93,10 @@ void ContractEmitter::loadFirstTiles(const Tile &tile, Value row) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(any.thenBlock());
   TileBuilder tiles{b};
-  Value firstRows = addressOfRows(tile, row), columns = addressOfPanel(b, rhs, tile.rhsBatch, tile.panel);
+  Value firstRows = addressOfRows(tile, row);
   for (int64_t i : {0, 1}) {
     tiles.move("tileloadd64", kFirstRows + i, tiles.address(firstRows, i * kTileBytes), kLineBytes);
-    tiles.move("tileloadd64", kFirstColumns + i, tiles.address(columns, i * kLineBytes), vectors * kLineBytes);
+    tiles.move("tileloadd64", kFirstColumns + i, tiles.address(tile.columns, i * kLineBytes), kColumnStride);
   }
 }
 
@@ -108,8 +108,6 @@ void ContractEmitter::emitTileBlock(const Tile &tile, Value row, Value rowEnd, u
   auto multiply = [&](Value x, Value y) { return arith::MulIOp::create(b, x, y).getResult(); };
   Value steps = memref::DimOp::create(b, arranged, 2);
   Value firstRows = addressOfRows(tile, row), nextRows = addressOfRows(tile, tile.nextRow);
-  Value firstColumns = addressOfPanel(b, rhs, tile.rhsBatch, tile.panel);
-  Value nextColumns = addressOfPanel(b, rhs, tile.rhsBatch, tile.nextPanel);
   auto sign = [](bool isUnsigned) { return isUnsigned ? "u" : "s"; };
   std::string dot = isa<FloatType>(element)
                         ? "tdpbf16ps"
@@ -117,7 +115,6 @@ void ContractEmitter::emitTileBlock(const Tile &tile, Value row, Value rowEnd, u
   for (unsigned r = 0; r < rowTiles; ++r)
     for (unsigned c = 0; c < tile.vectors; ++c)
       tiles.call("tilezero", {2 * r + c});
-  int64_t panelStride = vectors * kLineBytes;
   auto loop = scf::ForOp::create(b, index(0), steps, index(1));
   {
     OpBuilder::InsertionGuard guard(b);
@@ -127,10 +124,10 @@ void ContractEmitter::emitTileBlock(const Tile &tile, Value row, Value rowEnd, u
     auto next = [&](Value first, Value afterwards, int64_t bytes) -> Value {
       return arith::SelectOp::create(b, isLast, afterwards, add(first, multiply(following, index(bytes))));
     };
-    Value columns = next(firstColumns, nextColumns, panelStride * kTileRows);
+    Value columns = next(tile.columns, tile.nextColumns, kColumnStride * kTileRows);
     Value rowsThere = next(firstRows, nextRows, 2 * kTileBytes);
     auto loadColumns = [&](unsigned c) {
-      tiles.move("tileloadd64", kFirstColumns + c, tiles.address(columns, c * kLineBytes), panelStride);
+      tiles.move("tileloadd64", kFirstColumns + c, tiles.address(columns, c * kLineBytes), kColumnStride);
     };
     auto loadRows = [&](unsigned r) {
       tiles.move("tileloadd64", kFirstRows + r, tiles.address(rowsThere, r * kTileBytes), kLineBytes);
@@ -161,7 +158,7 @@ void ContractEmitter::emitTileBlock(const Tile &tile, Value row, Value rowEnd, u
       Value inTile = each.getInductionVar(), rowIndex = add(first, inTile);
       Value outRow = outRows ? memref::LoadOp::create(b, outRows, rowIndex).getResult() : rowIndex;
       emitStore(vector::LoadOp::create(b, vectorType, tileSums, ValueRange{inTile, index(0)}), tile, rowIndex, outRow,
-                c);
+                tile.firstVector + c);
     }
   }
 }

@@ -114,7 +114,7 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
     if (parameters)
       operands.push_back(makeDynamic(b, parameters, op.getPacked()));
   size_t scratchAt = operands.size();
-  Value tiles = unit == DotUnit::Tiles ? arrangeRows(kernels) : Value();
+  Value tiles = usesTiles() ? arrangeRows(kernels) : Value();
   if (tiles)
     operands.push_back(makeDynamic(b, tiles, 1));
   // The epilogue may capture scalars: constants are made again in the kernel, others are handed over.
@@ -151,8 +151,15 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   if (op.isQuantized()) {
     // One panel for each range; few rows do not use it.
     Value isUsed = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, numRows, index(rows));
-    Value length = arith::SelectOp::create(b, isUsed, depth, index(0));
+    Value length = depth;
     auto type = MemRefType::get({ShapedType::kDynamic, panelSize}, element);
+    if (unpacksToTiles()) { // groups of two, as many as fill tiles, for each half of the panel
+      int64_t stepsOfTile = 2 * kTileRows;
+      Value filled = arith::CeilDivUIOp::create(b, depth, index(stepsOfTile));
+      length = arith::MulIOp::create(b, filled, index(kTileRows * vectors / kBlockVectors));
+      type = MemRefType::get({ShapedType::kDynamic, kLineBytes}, b.getBF16Type());
+    }
+    length = arith::SelectOp::create(b, isUsed, length, index(0));
     unpacked = memref::AllocOp::create(b, type, ValueRange{length});
     operands.insert(operands.begin() + scratchAt, unpacked);
   }

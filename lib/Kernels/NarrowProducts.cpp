@@ -117,22 +117,28 @@ struct NarrowProducts : impl::NarrowProductsBase<NarrowProducts> {
   }
 
   void runOnOperation() override {
-    auto precision = getOperation()->getAttrOfType<StringAttr>(kPrecisionAttribute);
-    if (!precision || precision.getValue() == "f32")
-      return;
+    auto isNarrow = [](Operation *op) {
+      auto precision = op->getAttrOfType<StringAttr>(kPrecisionAttribute);
+      return precision && precision.getValue() == "bf16";
+    };
+    bool all = isNarrow(getOperation());
+    bool hasTiles = TargetInfo::of(getOperation()).dotUnit(BFloat16Type::get(&getContext())) == DotUnit::Tiles;
     SmallVector<ContractOp> contracts;
     getOperation().walk([&](ContractOp op) {
       auto isF32 = [](Value operand) {
         auto type = dyn_cast<RankedTensorType>(operand.getType());
         return type && type.getElementType().isF32();
       };
-      if (op.getElementType().isF32() && isF32(op.getLhs()) && isF32(op.getRhs()) && !op.isQuantized() &&
-          !op.getRhsStarts() && !op.getPacked() && isConstant(op.getRhs()))
+      if (!(all || isNarrow(op)) || !op.getElementType().isF32() || !isF32(op.getLhs()) || op.getRhsStarts() ||
+          op.getPacked() || !isConstant(op.getRhs()))
+        return;
+      if (op.isQuantized() ? hasTiles : isF32(op.getRhs()))
         contracts.push_back(op);
     });
     for (ContractOp op : contracts) {
       op.getLhsMutable().assign(narrow(op.getLhs()));
-      op.getRhsMutable().assign(narrow(op.getRhs()));
+      if (!op.isQuantized())
+        op.getRhsMutable().assign(narrow(op.getRhs()));
       ++numProducts;
     }
   }

@@ -20,9 +20,6 @@
 #include "mlir/Pass/Pass.h"
 
 namespace mlir::ac {
-/// On a module: "bf16" where products of f32 with constant matrices may round their operands to it.
-constexpr llvm::StringLiteral kPrecisionAttribute = "ac.precision";
-
 #define GEN_PASS_DECL
 #include "Kernels/Passes.h.inc"
 #define GEN_PASS_REGISTRATION

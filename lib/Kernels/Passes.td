@@ -68,9 +68,11 @@ def NarrowProducts : Pass<"ac-narrow-products", "::mlir::ModuleOp"> {
   let summary = "Compute products of f32 with constant matrices in bf16";
   let description = [{
     In a module with `ac.precision = "bf16"`, both operands of each `ac.contract` of f32 whose rhs is constant are rounded to
-    bf16, to the nearest and to the even one of two. Sums, epilogues and results stay in f32. A value is rounded once, in
-    front of the gathers of its rows. Overlapping matrices (`rhs_starts`), matrices that are computed at run time, and small
-    integers with scales are left alone. Without the attribute, or with "f32", nothing changes.
+    bf16, to the nearest and to the even one of two; so are those of an operation that has the attribute itself. Sums,
+    epilogues and results stay in f32. A value is rounded once, in front of the gathers of its rows. Where the rhs are small
+    integers with scales, the lhs is rounded if the target multiplies tiles of bf16, to which panels are then unpacked.
+    Overlapping matrices (`rhs_starts`) and matrices that are computed at run time are left alone. Without the attribute, or
+    with "f32", nothing changes.
   }];
   let statistics = [Statistic<"numProducts", "products", "Products that read bf16 now">];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",

@@ -27,18 +27,21 @@ Value makeConstant(OpBuilder &b, Location loc, ElementsAttr value) {
   return make(b, loc, "Constant", value.getType(), {}, b.getNamedAttr("value", value));
 }
 
-/// `rows` times the matrix, plus `bias` if there is one, in place of `op`.
-void replaceByProduct(Operation *op, Value rows, const QuantizedMatrix &matrix, Value bias) {
+/// `rows` times the matrix, plus `bias` if there is one, in place of `op`; with `mayRound`, rows may be rounded to bf16.
+void replaceByProduct(Operation *op, Value rows, const QuantizedMatrix &matrix, Value bias, bool mayRound = false) {
   OpBuilder b(op);
   Location loc = op->getLoc();
   RankedTensorType rowsType = rankedType(rows);
   SmallVector<int64_t> shape(rowsType.getShape());
   shape.back() = matrix.columns;
   auto optional = [&](ElementsAttr value) { return value ? makeConstant(b, loc, value) : Value(); };
-  Value result = DequantizedProductOp::create(b, loc, RankedTensorType::get(shape, b.getF32Type()),
+  auto product = DequantizedProductOp::create(b, loc, RankedTensorType::get(shape, b.getF32Type()),
                                               makeCast(b, loc, rows, b.getF32Type()),
                                               makeConstant(b, loc, matrix.weights), makeConstant(b, loc, matrix.scales),
                                               optional(matrix.zeros), optional(matrix.offsets), matrix.blockSize);
+  if (mayRound)
+    product->setAttr(kPrecisionAttribute, b.getStringAttr("bf16"));
+  Value result = product;
   if (bias)
     result = make(b, loc, "Add", result.getType(), {result, makeCast(b, loc, bias, b.getF32Type())});
   op->getResult(0).replaceAllUsesWith(makeCast(b, loc, result, rowsType.getElementType()));
@@ -64,7 +67,8 @@ void fuseMatMulNBits(Operation *op) {
     op->emitRemark(describe(op)) << " is not lowered: " << why;
     return;
   }
-  replaceByProduct(op, op->getOperand(0), *matrix, bias);
+  // Levels: 1 f32, 2 f16, 3 bf16, 4 int8; 0 asks for nothing but what the operands have.
+  replaceByProduct(op, op->getOperand(0), *matrix, bias, /*mayRound=*/intOf(op, "accuracy_level", 0) >= 3);
 }
 
 /// Takes rows of a table before they are dequantised, not after: the table stays small.

@@ -27,6 +27,10 @@
 #include "dialects/AC/IR/ACOps.h.inc"
 
 namespace mlir::ac {
+/// "bf16" where products of f32 with constant matrices may round what they multiply to it: on a module all of them, or on
+/// the one product.
+constexpr llvm::StringLiteral kPrecisionAttribute = "ac.precision";
+
 /// Lets one-shot bufferization see through the tensor forms of `ac` operations.
 void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry);
 } // namespace mlir::ac

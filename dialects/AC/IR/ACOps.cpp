@@ -183,7 +183,7 @@ LogicalResult ContractOp::verifyQuantization() {
       return emitOpError("(contract_c8) has block_size, zeros, offsets or least without scales");
     return success();
   }
-  if (block < 1 || !getElementType().isF32() || !lhs.getElementType().isF32() ||
+  if (block < 1 || !getElementType().isF32() || !(lhs.getElementType().isF32() || lhs.getElementType().isBF16()) ||
       !isa<ShapedType>(getScales().getType()) || !fits(getScales(), true) || !fits(getZeros(), false) ||
       !fits(getOffsets(), true))
     return emitOpError("(contract_c8) has scales, zeros and offsets that do not fit ")

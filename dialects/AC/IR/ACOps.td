@@ -89,7 +89,7 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     - (contract_c7) an order is a permutation of the operand's matrix dimensions; columns of rhs and result stay last, and a
       rhs that is packed or has starts has none.
     - (contract_c8) `scales` and `block_size`, which is positive, come together; `zeros` and `offsets` only with them, in their
-      shape. Scales and offsets have f16 or f32 elements and zeros i8, where the product is one of f32.
+      shape. Scales and offsets have f16 or f32 elements and zeros i8, where the sum is f32 and lhs has f32 or bf16.
     - (contract_c9) a rhs with scales has i8 elements and no order, or i32 elements if there is `least`; then it is packed, its
       blocks are whole words unless there is only one, and `least` is -128 to 127.
     - (contract_c10) `rhs_starts` has one dimension, the depth, and elements of type index; its rhs is neither packed nor

@@ -35,6 +35,8 @@ static LogicalResult lowerDequantizedProduct(Node &node) {
   if (offsets)
     product.getOffsetsMutable().assign(offsets);
   product.setBlockSize(op.getBlockSize());
+  if (Attribute precision = op->getAttr(kPrecisionAttribute))
+    product->setAttr(kPrecisionAttribute, precision);
   dims.push_back(width);
   return node.finish(emit.reshape(emit.withDims(product.getResult(0), result), dims));
 }
