@@ -99,6 +99,38 @@ def test_matmul_n_bits(case, accordion, tools, tmp_path):
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="runs what it compiles")
+@pytest.mark.parametrize(
+    "case, allow",
+    [(case, "accuracy_level") for case in [*N_BITS, (48, 95, 95, 8, True)]] + [(N_BITS[1], "precision")],
+    ids=lambda value: value if isinstance(value, str) else "x".join(map(str, value)),
+)
+def test_may_round_rows(case, allow, accordion):
+    """Where a model or its user allows it, rows are rounded to bf16, and so are the numbers of the matrix that tiles of
+    bf16 multiply; nothing else is. Targets without such tiles round nothing."""
+    model, matrix = matmul_n_bits(*case)
+    options = {"precision": "bf16"} if allow == "precision" else {}
+    if allow == "accuracy_level":
+        model.graph.node[0].attribute.append(helper.make_attribute("accuracy_level", 4))
+    depth, wide = len(matrix), matrix.astype(np.float64)
+    native, two = (accordion.compile(model, threads=n, **options) for n in (1, 2))
+    narrow = accordion.compile(model, threads=1, march="x86-64-v3", **options)
+    exact = accordion.compile(matmul_n_bits(*case)[0], threads=1, march="x86-64-v3")
+    for count in [*ROWS, 33, 513]:
+        x = rows_of(count, depth, "rounded")
+        (y,) = native.run(None, {"x": x})
+        sums = np.abs(x).astype(np.float64) @ np.abs(wide)
+        # Two roundings to eight bits, and the sum itself.
+        assert (np.abs(y - x.astype(np.float64) @ wide) <= sums * (2**-8 + 2**-18 + (depth + 2) * 2**-24)).all()
+        assert np.array_equal(two.run(None, {"x": x})[0], y)
+        assert np.array_equal(narrow.run(None, {"x": x})[0], exact.run(None, {"x": x})[0])
+    special = rows_of(40, depth, "special")
+    special[1, 0], special[33, depth - 1], special[4, depth // 2] = np.nan, np.inf, -np.inf
+    (y,) = native.run(None, {"x": special})
+    assert np.isnan(y[1]).all() and np.isfinite(np.delete(y, [1, 4, 33], 0)).all()
+    assert not np.isfinite(y[[4, 33]]).any()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="runs what it compiles")
 @pytest.mark.parametrize("case", [(100, 96, 32, 4, True), (33, 75, 16, 4, False), (65, 260, 256, 8, True)])
 def test_without_tables(case, accordion):
     """Targets that mask and convert, and whose panels are narrower, give the same."""

@@ -93,3 +93,39 @@ func.func @bytes(%a: memref<1x?x64xf32>, %b: memref<1x4x64x64xi8>, %s: memref<1x
   return
 }
 }
+
+// -----
+
+#same = affine_map<(d0) -> (d0)>
+
+// Rows of bf16 where the target multiplies tiles of it: a panel becomes groups of two, for each half a memory of its own,
+// and what is past the depth is zero. Few rows are multiplied in f32, from registers.
+module attributes {ac.target = {tile_dots = [bf16], vector_dots = [bf16]}} {
+// CHECK-LABEL: func.func @tiles(
+// CHECK: func.call @ac_rows_0(
+// CHECK: memref.alloc(%{{.*}}) : memref<?x64xbf16>
+// CHECK: func.call @ac_contract_1(
+// CHECK-LABEL: func.func private @ac_contract_1(
+// CHECK: llvm.call_intrinsic "llvm.x86.ldtilecfg"
+// CHECK: vector.store %{{.*}} : memref<?x64xbf16>, vector<64xbf16>
+// CHECK: %[[MANY:.*]] = arith.cmpi ugt, %{{.*}}, %c6
+// CHECK: scf.if %[[MANY]] {
+// CHECK: %[[EVEN:.*]] = arith.mulf
+// CHECK: arith.shrui
+// CHECK: %[[ODD:.*]] = arith.mulf
+// CHECK: %[[BOTH:.*]] = llvm.call_intrinsic "llvm.x86.avx512bf16.cvtne2ps2bf16.512"(%[[ODD]], %[[EVEN]])
+// CHECK: %[[TURNS:.*]] = vector.shuffle %[[BOTH]], %[[BOTH]] [0, 16, 1, 17,
+// CHECK: vector.store %[[TURNS]]
+// CHECK: llvm.call_intrinsic "llvm.x86.tdpbf16ps"
+// CHECK: } else {
+// CHECK: vector.fma
+func.func @tiles(%a: memref<1x?x64xbf16>, %b: memref<1x4x8x64xi32>, %s: memref<1x4x2x64xf16>, %r: memref<1x?x256xf32>) {
+  ac.contract packed ins(%a, %b : memref<1x?x64xbf16>, memref<1x4x8x64xi32>) scales(%s : memref<1x4x2x64xf16>)
+      extras() outs(%r : memref<1x?x256xf32>)
+      attributes {lhs_batch = #same, rhs_batch = #same, extra_maps = [], block_size = 32 : i64, least = -8 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  }
+  return
+}
+}

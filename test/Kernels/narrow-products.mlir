@@ -80,3 +80,53 @@ func.func @exact(%x: tensor<1x2x2xf32>, %init: tensor<1x2x2xf32>) -> tensor<1x2x
   } -> tensor<1x2x2xf32>
   return %y : tensor<1x2x2xf32>
 }
+
+// -----
+
+#first = affine_map<(d0) -> (d0)>
+
+// One product is allowed to. Its small integers stay, tiles of bf16 are made of them later.
+// CHECK-LABEL: func.func @small_weights(
+// CHECK: ac.contract ins(%{{.*}}, %{{.*}} : tensor<1x?x64xbf16>, tensor<1x64x64xi8>)
+// CHECK: ac.contract ins(%{{.*}}, %{{.*}} : tensor<1x?x64xf32>, tensor<1x64x64xi8>)
+module attributes {ac.target = {tile_dots = [bf16], vector_dots = [bf16]}} {
+func.func @small_weights(%x: tensor<1x?x64xf32>, %init: tensor<1x?x64xf32>) -> (tensor<1x?x64xf32>, tensor<1x?x64xf32>) {
+  %w = arith.constant dense<1> : tensor<1x64x64xi8>
+  %s = arith.constant dense<1.0> : tensor<1x2x64xf32>
+  %y = ac.contract ins(%x, %w : tensor<1x?x64xf32>, tensor<1x64x64xi8>) scales(%s : tensor<1x2x64xf32>) extras()
+      outs(%init : tensor<1x?x64xf32>)
+      attributes {extra_maps = [], lhs_batch = #first, rhs_batch = #first, block_size = 32 : i64, ac.precision = "bf16"} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x?x64xf32>
+  %z = ac.contract ins(%x, %w : tensor<1x?x64xf32>, tensor<1x64x64xi8>) scales(%s : tensor<1x2x64xf32>) extras()
+      outs(%init : tensor<1x?x64xf32>)
+      attributes {extra_maps = [], lhs_batch = #first, rhs_batch = #first, block_size = 32 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x?x64xf32>
+  return %y, %z : tensor<1x?x64xf32>, tensor<1x?x64xf32>
+}
+}
+
+// -----
+
+#first = affine_map<(d0) -> (d0)>
+
+// Without tiles the numbers would be made floats again.
+// CHECK-LABEL: func.func @no_tiles(
+// CHECK-NOT: bf16>
+// CHECK: return
+module attributes {ac.precision = "bf16", ac.target = {tile_dots = [], vector_dots = [bf16]}} {
+func.func @no_tiles(%x: tensor<1x?x64xf32>, %init: tensor<1x?x64xf32>) -> tensor<1x?x64xf32> {
+  %w = arith.constant dense<1> : tensor<1x64x64xi8>
+  %s = arith.constant dense<1.0> : tensor<1x2x64xf32>
+  %y = ac.contract ins(%x, %w : tensor<1x?x64xf32>, tensor<1x64x64xi8>) scales(%s : tensor<1x2x64xf32>) extras()
+      outs(%init : tensor<1x?x64xf32>)
+      attributes {extra_maps = [], lhs_batch = #first, rhs_batch = #first, block_size = 32 : i64} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x?x64xf32>
+  return %y : tensor<1x?x64xf32>
+}
+}

@@ -12,3 +12,12 @@ func.func @main(%x: tensor<2x?x64xf32>, %w: tensor<32x64xi8>, %s: tensor<32x4xf3
       : tensor<2x?x64xf32>, tensor<32x64xi8> -> tensor<2x?x32xf32>
   return %y : tensor<2x?x32xf32>
 }
+
+// Who may round what is told on.
+// CHECK-LABEL: func.func @precision(
+// CHECK: ac.contract {{.*}}ac.precision = "bf16"
+func.func @precision(%x: tensor<?x64xf32>, %w: tensor<32x64xi8>, %s: tensor<32x4xf32>) -> tensor<?x32xf32> {
+  %y = ac.dequantized_product %x, %w scales(%s : tensor<32x4xf32>) block 16 {ac.precision = "bf16"}
+      : tensor<?x64xf32>, tensor<32x64xi8> -> tensor<?x32xf32>
+  return %y : tensor<?x32xf32>
+}

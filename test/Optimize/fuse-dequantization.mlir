@@ -65,6 +65,20 @@ func.func @n_bits(%x: tensor<?x16xf32>) -> tensor<?x1xf32> {
   return %y : tensor<?x1xf32>
 }
 
+// Who allows rows of int8 allows bf16; f16 has more digits.
+// CHECK-LABEL: func.func @accuracy_level(
+// CHECK: ac.dequantized_product %{{.*}} block 16 {ac.precision = "bf16"} :
+// CHECK: ac.dequantized_product %{{.*}} block 16 :
+func.func @accuracy_level(%x: tensor<?x16xf32>) -> (tensor<?x1xf32>, tensor<?x1xf32>) {
+  %w = "onnx.Constant"() {value = dense<[[[33, 67, 101, 135, 169, 203, 237, 15]]]> : tensor<1x1x8xui8>} : () -> tensor<1x1x8xui8>
+  %s = "onnx.Constant"() {value = dense<[[0.5]]> : tensor<1x1xf32>} : () -> tensor<1x1xf32>
+  %y = "onnx.Custom"(%x, %w, %s) {domain = "com.microsoft", op_type = "MatMulNBits", N = 1 : i64, K = 16 : i64, bits = 4 : i64, block_size = 16 : i64, accuracy_level = 4 : i64}
+      : (tensor<?x16xf32>, tensor<1x1x8xui8>, tensor<1x1xf32>) -> tensor<?x1xf32>
+  %z = "onnx.Custom"(%x, %w, %s) {domain = "com.microsoft", op_type = "MatMulNBits", N = 1 : i64, K = 16 : i64, bits = 4 : i64, block_size = 16 : i64, accuracy_level = 2 : i64}
+      : (tensor<?x16xf32>, tensor<1x1x8xui8>, tensor<1x1xf32>) -> tensor<?x1xf32>
+  return %y, %z : tensor<?x1xf32>, tensor<?x1xf32>
+}
+
 // CHECK-LABEL: func.func @rows_of_a_table(
 // CHECK: %[[Q:.*]] = onnx.Gather(%{{.*}}, %arg0) {{.*}} -> tensor<?x4xi8>
 // CHECK: %[[S:.*]] = onnx.Gather(%{{.*}}, %arg0) {{.*}} -> tensor<?x2xf32>
