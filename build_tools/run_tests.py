@@ -98,15 +98,16 @@ class Suites:
     def lit(self) -> Result:
         return self._junit("lit", [VENV / "lit", self.build / "test", "-v", "--max-time", 1200, "--xunit-xml-output", "REPORT"])
 
-    def _pytest(self, name: str, folder: str) -> Result:
-        options = ["-p", "no:cacheprovider", "--build", self.build, "--junitxml", "REPORT", "-ra", "--durations=15"]
+    def _pytest(self, name: str, folder: str, *more) -> Result:
+        options = ["-p", "no:cacheprovider", "--build", self.build, "--junitxml", "REPORT", "-ra", "--durations=15", *more]
         return self._junit(name, [sys.executable, "-m", "pytest", folder, *options])
 
     def python(self) -> Result:
         return self._pytest("python", "python/tests")
 
     def end_to_end(self) -> Result:
-        return self._pytest("end-to-end", "test/EndToEnd")
+        # Whole files, since many compile what their tests share.
+        return self._pytest("end-to-end", "test/EndToEnd", "-n", CORES, "--dist", "loadfile")
 
     def node(self) -> Result:
         script = REPOSITORY / "test" / "Node" / "run_node_tests.py"

@@ -12,6 +12,8 @@ Runtime (`out_<i>`).
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import shutil
@@ -81,6 +83,15 @@ def goldens(folder: Path, file: str):
             yield feeds, [data[f"out_{i}"] for i in range(len(data.files) - len(feeds))]
 
 
+@contextlib.contextmanager
+def _alone(folder: Path):
+    """Only one process at a time makes models in `folder`; tests run in several."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def prepare(names=None, folder: Path = FOLDER, say=print) -> None:
     """Makes the models that are not there yet, or were made by other code than this."""
     import numpy
@@ -91,15 +102,16 @@ def prepare(names=None, folder: Path = FOLDER, say=print) -> None:
     key = hashlib.sha256("".join((onnx.__version__, numpy.__version__, onnxruntime.__version__)).encode())
     for file in sorted(here.glob("*.py")):
         key.update(file.read_bytes())
-    for name in names or MODELS:
-        place, model = folder / name, MODELS[name]
-        stamp = place / "made.json"
-        wanted = {"key": key.hexdigest(), "files": list(model.files)}
-        if stamp.exists() and json.loads(stamp.read_text()) == wanted:
-            continue
-        say(f"models: making {name} ({model.title})")
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(parents=True)
-        model.make(place)
-        _write_goldens(model, place)
-        stamp.write_text(json.dumps(wanted))
+    with _alone(folder):
+        for name in names or MODELS:
+            place, model = folder / name, MODELS[name]
+            stamp = place / "made.json"
+            wanted = {"key": key.hexdigest(), "files": list(model.files)}
+            if stamp.exists() and json.loads(stamp.read_text()) == wanted:
+                continue
+            say(f"models: making {name} ({model.title})")
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True)
+            model.make(place)
+            _write_goldens(model, place)
+            stamp.write_text(json.dumps(wanted))
