@@ -13,18 +13,20 @@
 // each channel, which joins the bias; the third is left out where the weights less their zero points are bytes again.
 // What is exact modulo 2^32 is the same number as of centred operands.
 //
-// Convolutions with one input channel per group have no product to gain from. Their sums are exact in f32 up to 2^24,
-// that is for 258 taps, and f32 has the faster windows.
+// Sums of whole numbers are exact in f32 up to 2^24. Where they stay below, as the weights tell, convolutions that have
+// no instructions to gain from are those of f32: with one input channel per group, and on targets that do not multiply
+// groups of bytes.
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Convolution.h"
 #include "Lower/Ops/MatrixProduct.h"
+#include "Support/TargetInfo.h"
 #include "Support/Weights.h"
 
 namespace mlir::ac {
 
-/// Taps whose products of differences of bytes, at most 255 each, add up to no more than 2^24.
-constexpr int64_t kMostExactTaps = (1 << 24) / (255 * 255);
+/// Whole numbers of f32 up to here have neighbours one away.
+constexpr int64_t kMostExact = 1 << 24;
 
 /// The zero point in input `i`; null for none that matters.
 static Value zeroPointOf(Node &node, unsigned i) {
@@ -51,7 +53,7 @@ static ElementsAttr rawConstant(Value tensor) {
 /// if they are not constant.
 static std::optional<SmallVector<int16_t, 0>> differences(Bytes w) {
   ElementsAttr numbers = rawConstant(w.numbers), zeros = rawConstant(w.zeroPoint);
-  if (!numbers || (w.zeroPoint && !zeros))
+  if (!numbers || numbers.size() == 0 || (w.zeroPoint && !zeros))
     return std::nullopt;
   ArrayRef<char> bytes = getRawElements(numbers), zeroBytes = zeros ? getRawElements(zeros) : ArrayRef<char>();
   int64_t outputs = cast<RankedTensorType>(numbers.getType()).getDimSize(0), size = bytes.size();
@@ -94,9 +96,31 @@ static Value centred(Emitter &emit, Bytes operand, Type element) {
   return emit.castElements(subtractZeroPoint(emit, operand.numbers, operand.isUnsigned, zero), element);
 }
 
-/// The sums of one input channel per group, or of an image with a zero point for each channel.
-static Value convolveCentred(Emitter &emit, ConvolutionShape conv, Bytes x, Bytes w) {
-  bool isExact = conv.isDepthwise(emit) && conv.window.numTaps() <= kMostExactTaps;
+/// Whether no sum of some of the products for a position leaves the numbers that f32 holds.
+static bool isExactInFloats(Emitter &emit, Bytes x, Bytes w, const ConvolutionShape &conv) {
+  int64_t least = x.isUnsigned ? 0 : -128, furthest = 255;
+  if (!x.zeroPoint)
+    furthest = x.isUnsigned ? 255 : 128;
+  else if (ElementsAttr zero = rawConstant(x.zeroPoint)) {
+    int64_t above = byteAt(getRawElements(zero), 0, x.isUnsigned) - least;
+    furthest = std::max(above, 255 - above);
+  }
+  if (auto numbers = differences(w)) {
+    int64_t outputs = Emitter::type(w.numbers).getDimSize(0), each = numbers->size() / outputs, most = 0;
+    for (int64_t channel = 0; channel < outputs; ++channel) {
+      int64_t sum = 0;
+      for (int16_t number : ArrayRef(*numbers).slice(channel * each, each))
+        sum += std::abs(number);
+      most = std::max(most, sum);
+    }
+    return most * furthest <= kMostExact;
+  }
+  auto inputs = getConstantIntValue(emit.dim(conv.w, 1));
+  return inputs && *inputs * conv.window.numTaps() * 255 * furthest <= kMostExact;
+}
+
+/// The sums by a convolution of numbers less their zero points, in floats if those are exact.
+static Value convolveCentred(Emitter &emit, ConvolutionShape conv, Bytes x, Bytes w, bool isExact) {
   Type element = isExact ? Type(emit.getF32Type()) : Type(emit.getI32Type());
   x.numbers = conv.x;
   w.numbers = conv.w;
@@ -193,8 +217,10 @@ static FailureOr<Value> convolveBytes(Node &node, unsigned image, unsigned image
   if (x.zeroPoint && Emitter::rank(x.zeroPoint) != 0)
     return node.refuse("has an input with " + Twine(Emitter::type(x.zeroPoint).getNumElements()) +
                        " zero points, expected one for the whole tensor; quantise it per tensor");
-  if (conv->isDepthwise(emit)) {
-    Value sums = convolveCentred(emit, *conv, x, w);
+  bool isExact = isExactInFloats(emit, x, w, *conv);
+  TargetInfo target = TargetInfo::of(emit.getBlock()->getParentOp()->getParentOfType<ModuleOp>());
+  if (conv->isDepthwise(emit) || (isExact && !target.groupsColumns(emit.getI8Type()))) {
+    Value sums = convolveCentred(emit, *conv, x, w, isExact);
     return bias ? addBias(emit, sums, bias) : sums;
   }
   conv->signs = Emitter::Signs{w.isUnsigned, x.isUnsigned};

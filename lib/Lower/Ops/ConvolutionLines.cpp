@@ -36,7 +36,7 @@ bool hasLines(Emitter &emit, Value x, const Window &window) {
     return false;
   // Rows of bytes that are copied to groups are merged.
   TargetInfo target = TargetInfo::of(emit.getBlock()->getParentOp()->getParentOfType<ModuleOp>());
-  if (areBytes && target.hasMasks && target.dotUnit(element) != DotUnit::None)
+  if (areBytes && target.groupsColumns(element))
     return true;
   auto positions = getConstantIntValue(window.output.back());
   return !positions || *positions >= kFewestPositions;
