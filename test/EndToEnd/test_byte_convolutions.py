@@ -184,17 +184,110 @@ def test_requantised(name, per_channel, accordion, march):
         assert not y.size or case.scale == 1.0 or {info.min, info.max} <= set(y.reshape(-1).tolist())
 
 
-# ONNX Runtime has no convolution of some of these.
+# ONNX Runtime saturates sums of two products on processors without these instructions, and has no convolution of some cases.
+needs_sums = pytest.mark.skipif("avx512_vnni" not in flags(), reason="ONNX Runtime saturates sums of two products here")
 SHARED = ["one_tap", "taps", "strided", "dilated", "asymmetric", "unsigned", "groups", "depthwise", "saturating", "signed"]
 
 
-@pytest.mark.skipif("avx512_vnni" not in flags(), reason="ONNX Runtime saturates sums of two products elsewhere")
+@needs_sums
 @pytest.mark.parametrize("name", SHARED)
 def test_as_onnx_runtime(name, accordion, tmp_path):
     case = CASES[name]
     for per_channel in (False, True):
         x, *_ = operands(case)
         assert_as_onnx_runtime(accordion, quantised_model(case, per_channel), [{"x": x}], tmp_path)
+
+
+def dequantised_model(case, per_channel, bias="whole", between=None, quantised=True, low=0):
+    """What onnxruntime.quantization.quantize_static writes: everything dequantised in front of a convolution of floats."""
+    x, w, zx, zw, whole_bias = operands(case)
+    sx, sw, sy = scales(case, per_channel)
+    axis = {"axis": 0} if per_channel else {}
+    g = Graph()
+    image = g("DequantizeLinear", "x", sx, zx)
+    weights = g("DequantizeLinear", w, sw, np.zeros(sw.shape, w.dtype), **axis)
+    added = {
+        "whole": lambda: g("DequantizeLinear", whole_bias, np.asarray(sx * sw, np.float32), np.zeros(sw.shape, np.int32), **axis),
+        "floats": lambda: (whole_bias * (sx * sw)).astype(np.float32),
+        "none": lambda: None,
+    }[bias]()
+    y = g("Conv", image, weights, added, **case.attributes)
+    if between == "Relu":
+        y = g("Relu", y)
+    elif between == "Clip":
+        y = g("Clip", y, np.float32(-20 * sy), np.float32(30.4 * sy))
+    kind = tensor_type(x.dtype)
+    if quantised:
+        y = g("QuantizeLinear", y, sy, x.dtype.type(case.zero // 2 + low))
+    g.nodes[-1].output[0] = "y"
+    rank = [None] * len(case.kernel)
+    return g.model("dq", {"x": (kind, dims(x, False))}, {"y": (kind if quantised else FLOAT, [None, None, *rank])}, 13, 10)
+
+
+def expected_floats(case, per_channel, batch, bias):
+    """In float64, and the bound of the float form's error."""
+    x, w, zx, _, whole_bias = operands(case, batch)
+    sx, sw, sy = scales(case, per_channel)
+    factor = np.float64(sx) * sw.astype(np.float64)
+    trailing = [1] * len(case.kernel)
+    factor = factor.reshape(-1, *trailing) if per_channel else factor
+    exact = sums(case, x, w, zx, None).astype(np.float64)
+    return (exact + (0 if bias == "none" else whole_bias.reshape(-1, *trailing))) * factor, sy
+
+
+DEQUANTISED = ["one_tap", "taps", "strided", "asymmetric", "signed", "groups", "depthwise", "volume", "signal", "saturating"]
+
+
+@pytest.mark.parametrize("name", DEQUANTISED)
+def test_dequantised(name, accordion, march):
+    """Bytes again: those of the exact number, or their neighbours where that is near the middle."""
+    case = CASES[name]
+    for per_channel, bias, between in [(False, "whole", None), (True, "whole", "Relu"), (True, "floats", "Clip")]:
+        session = accordion.compile(dequantised_model(case, per_channel, bias, between, low=5), threads=1, march=march)
+        for batch in case.batches:
+            x, *_ = operands(case, batch)
+            exact, sy = expected_floats(case, per_channel, batch, bias)
+            exact = {None: exact, "Relu": np.maximum(exact, 0), "Clip": np.clip(exact, -20 * sy, 30.4 * sy)}[between]
+            info = np.iinfo(x.dtype)
+            place = exact / sy
+            (y,) = session.run(None, {"x": x})
+            zero = case.zero // 2 + 5
+            assert y.dtype == x.dtype and y.shape == exact.shape
+            low, high = (np.clip(np.rint(place + shift) + zero, info.min, info.max) for shift in (-2e-3, 2e-3))
+            assert ((low <= y) & (y <= high)).all(), (per_channel, bias, between, batch)
+
+
+@pytest.mark.parametrize("bias", ["whole", "floats", "none"])
+def test_dequantised_to_floats(bias, accordion, march):
+    case = CASES["taps"]
+    for per_channel in (False, True):
+        model = dequantised_model(case, per_channel, bias, quantised=False)
+        (y,) = accordion.compile(model, threads=1, march=march).run(None, {"x": operands(case)[0]})
+        exact, _ = expected_floats(case, per_channel, 1, bias)
+        assert y.dtype == np.float32 and np.allclose(y, exact, rtol=1e-6, atol=1e-6 * np.abs(exact).max())
+
+
+@needs_sums
+@pytest.mark.parametrize("between", [None, "Relu", "Clip"])
+@pytest.mark.parametrize("name", ["one_tap", "taps", "signed", "strided"])
+def test_dequantised_as_onnx_runtime(name, between, accordion, tmp_path):
+    # A zero point above the lowest byte: what ONNX Runtime leaves out of Relu otherwise.
+    for per_channel in (False, True):
+        model = dequantised_model(CASES[name], per_channel, between=between)
+        x, *_ = operands(CASES[name])
+        if between == "Clip":
+            continue  # computed in floats there
+        assert_as_onnx_runtime(accordion, model, [{"x": x}], tmp_path)
+
+
+def test_is_one_product(tools, tmp_path):
+    """From bytes to bytes, and no float of a whole image in between."""
+    for between in (None, "Relu", "Clip"):
+        text = lowered(tools, tmp_path, dequantised_model(CASES["taps"], True, between=between), "sapphirerapids")
+        assert text.count("ac.contract") == 1 and "x56xf32" not in text and "arith.divf" not in text
+    for march in ("x86-64-v3", "alderlake"):
+        text = lowered(tools, tmp_path, dequantised_model(CASES["taps"], True), march)
+        assert "x58xf32" in text  # lines of floats
 
 
 def test_is_grouped(tools, tmp_path):
