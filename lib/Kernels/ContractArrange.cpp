@@ -6,11 +6,13 @@
 //===----------------------------------------------------------------------===//
 //
 // Operands of one product that are computed at run time are copied in front of it: rows of the lhs to tiles, for tile
-// registers; columns of a rhs of small numbers to groups in panels, as `ac-prepack-weights` does to constants.
+// registers; columns of a rhs of small numbers to groups in panels, as `ac-prepack-weights` does to constants. Rows that are
+// constant, as those of a convolution are, are arranged here.
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/ContractEmitter.h"
 #include "Kernels/KernelBuffers.h"
+#include "Support/Weights.h"
 
 namespace mlir::ac {
 
@@ -102,6 +104,68 @@ void ContractEmitter::emitArrangement(func::FuncOp kernel) {
   }
 }
 
+/// What `op` has as its lhs if that is a constant of rows one behind the other; else null.
+static memref::GlobalOp constantRows(ContractOp op) {
+  Value source = op.getLhs();
+  auto type = cast<MemRefType>(source.getType());
+  if (op.getLhsRows() || op.getLhsOrder() || !type.hasStaticShape() || !type.getLayout().isIdentity())
+    return {};
+  while (Operation *view = source.getDefiningOp()) {
+    if (!isa<memref::CastOp, memref::CollapseShapeOp, memref::ExpandShapeOp>(view))
+      break;
+    source = view->getOperand(0);
+    if (!cast<MemRefType>(source.getType()).getLayout().isIdentity())
+      return {};
+  }
+  auto constant = source.getDefiningOp<memref::GetGlobalOp>();
+  auto global = constant ? op->getParentOfType<ModuleOp>().lookupSymbol<memref::GlobalOp>(constant.getName()) : nullptr;
+  return global && global.getConstant() ? global : nullptr;
+}
+
+Value ContractEmitter::arrangeConstantRows() {
+  memref::GlobalOp global = constantRows(op);
+  auto elements = global ? dyn_cast_or_null<ElementsAttr>(*global.getInitialValue()) : ElementsAttr();
+  elements = elements ? withRawElements(elements) : elements;
+  if (!elements)
+    return {};
+  auto type = cast<MemRefType>(op.getLhs().getType());
+  Type small = type.getElementType();
+  int64_t bytes = small.getIntOrFloatBitWidth() / 8, inLine = kLineBytes / bytes, batches = type.getDimSize(0),
+          numRows = type.getDimSize(1), depth = type.getDimSize(2), blocks = llvm::divideCeil(numRows, rows),
+          steps = llvm::divideCeil(depth, inLine);
+  if (batches * blocks * steps == 0)
+    return {};
+  SmallVector<int64_t> shape{batches, blocks, steps, rows * inLine};
+  auto module = op->getParentOfType<ModuleOp>();
+  std::string name = (global.getSymName() + "_rows_" + Twine(batches) + "x" + Twine(numRows)).str();
+  auto arranged = module.lookupSymbol<memref::GlobalOp>(name);
+  if (!arranged) {
+    const char *from = getRawElements(elements).data();
+    ElementsAttr value =
+        makeWeight(RankedTensorType::get(shape, small), "rows", [&](MutableArrayRef<char> to) {
+          std::memset(to.data(), 0, to.size());
+          for (int64_t row = 0; row < batches * numRows; ++row) {
+            int64_t inBatch = row % numRows, block = row / numRows * blocks + inBatch / rows;
+            for (int64_t step = 0; step < steps; ++step)
+              std::memcpy(to.data() + ((block * steps + step) * rows + inBatch % rows) * kLineBytes,
+                          from + (row * depth + step * inLine) * bytes,
+                          std::min(inLine, depth - step * inLine) * bytes);
+          }
+        });
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(global);
+    arranged = memref::GlobalOp::create(b, name, b.getStringAttr("private"), MemRefType::get(shape, small), value,
+                                        /*constant=*/true, /*alignment=*/global.getAlignmentAttr());
+  }
+  Value memory = memref::GetGlobalOp::create(b, arranged.getType(), name);
+  // Nobody reads the rows where they were: what is left of them are their numbers.
+  auto layout = StridedLayoutAttr::get(b.getContext(), 0, {0, 0, 1});
+  op.getLhsMutable().assign(memref::ReinterpretCastOp::create(
+      b, MemRefType::get(type.getShape(), small, layout), memory, b.getIndexAttr(0),
+      getAsIndexOpFoldResult(b.getContext(), type.getShape()), getAsIndexOpFoldResult(b.getContext(), {0, 0, 1})));
+  return memory;
+}
+
 Value ContractEmitter::arrangeRows(Kernels &kernels) {
   Type small = getElementTypeOrSelf(op.getLhs());
   int64_t inLine = kLineBytes * 8 / small.getIntOrFloatBitWidth();
@@ -164,21 +228,28 @@ void ContractEmitter::emitGrouping(func::FuncOp kernel, int64_t group) {
   vector::StoreOp::create(b, rows.front(), to, ValueRange{batch, panel, groupIndex, index(0)});
 }
 
+/// Memory for panels of groups of `small` elements, [batch, panel, groups of the depth, panel of groups].
+Value ContractEmitter::allocateGroups(Value batches, Value panels, Value depth, DotUnit with, Type small) {
+  int64_t group = 32 / small.getIntOrFloatBitWidth(), dynamic = ShapedType::kDynamic;
+  Value groups = arith::CeilDivUIOp::create(b, depth, index(group));
+  if (with == DotUnit::Tiles)
+    groups = arith::MulIOp::create(b, arith::CeilDivUIOp::create(b, groups, index(kTileRows)), index(kTileRows));
+  auto type = MemRefType::get({dynamic, dynamic, dynamic, target.groupedPanel(with) * group}, small);
+  return memref::AllocOp::create(b, type, ValueRange{batches, panels, groups});
+}
+
 Value ContractEmitter::groupColumns(Kernels &kernels) {
   DotUnit with = groupedUnit(op, target);
-  if (op.getPacked() || op.getRhsStarts() || with == DotUnit::None || !target.hasMasks)
+  if (op.getPacked() || with == DotUnit::None || !target.hasMasks)
     return {};
+  if (op.getRhsStarts())
+    return groupLines(kernels, with);
   Type small = getElementTypeOrSelf(op.getRhs());
   int64_t group = 32 / small.getIntOrFloatBitWidth(), columns = target.groupedPanel(with);
   Value from = makeDynamic(b, withUnitStride(b, op.getRhs(), op), 0);
   Value batches = dimOf(from, op.getRhsOrder(), 0), depth = dimOf(from, op.getRhsOrder(), 1);
   Value panels = arith::CeilDivUIOp::create(b, dimOf(from, op.getRhsOrder(), 2), index(columns));
-  Value groups = arith::CeilDivUIOp::create(b, depth, index(group));
-  if (with == DotUnit::Tiles)
-    groups = arith::MulIOp::create(b, arith::CeilDivUIOp::create(b, groups, index(kTileRows)), index(kTileRows));
-  int64_t dynamic = ShapedType::kDynamic;
-  Value memory = memref::AllocOp::create(b, MemRefType::get({dynamic, dynamic, dynamic, columns * group}, small),
-                                         ValueRange{batches, panels, groups});
+  Value memory = allocateGroups(batches, panels, depth, with, small), groups = memref::DimOp::create(b, memory, 2);
   std::string order;
   llvm::raw_string_ostream(order) << op.getRhsOrderAttr();
   Value grain = arith::CeilDivUIOp::create(b, index(256), arith::MaxUIOp::create(b, groups, index(1)));

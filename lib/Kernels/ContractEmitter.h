@@ -178,9 +178,18 @@ private:
                       Value grain, llvm::function_ref<void(func::FuncOp)> emit);
   /// The lhs in tiles, [batch, block of rows, step, elements of two tiles], in memory that the caller frees.
   Value arrangeRows(Kernels &kernels);
+  /// The same for rows that are constant, in a constant; null if they are not. The product then has a lhs whose
+  /// dimensions alone are right.
+  Value arrangeConstantRows();
   void emitArrangement(func::FuncOp kernel);
   Value enterLoop(Value begin, Value end);
   void emitGrouping(func::FuncOp kernel, int64_t group);
+  Value allocateGroups(Value batches, Value panels, Value depth, DotUnit with, Type small);
+
+  //===--- Columns of an image in groups (ContractLines.cpp) ------------------===//
+  /// What `groupColumns` does where the rhs has starts; the product then has one column for each position of an image.
+  Value groupLines(Kernels &kernels, DotUnit with);
+  void emitLineGrouping(func::FuncOp kernel, int64_t group);
 
   //===--- Small integers to tiles (ContractUnpack.cpp) ------------------------===//
   /// The panel's numbers as bf16 in groups of two: [half of the panel, group, columns of two tiles], as rows of one memory.

@@ -19,7 +19,7 @@ namespace mlir::ac {
 
 DotUnit groupedUnit(ContractOp op, const TargetInfo &target) {
   Type lhs = getElementTypeOrSelf(op.getLhs()), rhs = getElementTypeOrSelf(op.getRhs()), sum = op.getElementType();
-  if (lhs != rhs || op.isQuantized() || op.hasImages() || !(sum.isInteger(32) || sum.isF32()))
+  if (lhs != rhs || op.isQuantized() || !(sum.isInteger(32) || sum.isF32()))
     return DotUnit::None;
   return target.dotUnit(lhs);
 }

@@ -99,6 +99,7 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
       entry = kernelEntry(*description);
       addKernel(op->getParentOfType<ModuleOp>(), *description);
     }
+  Value constantTiles = unit == DotUnit::Tiles ? arrangeConstantRows() : Value();
   lhs = makeDynamic(b, op.getLhs(), 0);
   rhs = op.getPacked() ? makeDynamic(b, op.getRhs(), 1) : makeDynamic(b, withUnitStride(b, op.getRhs(), op), 0);
   result = makeDynamic(b, op.getInit(), 0);
@@ -114,7 +115,7 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
     if (parameters)
       operands.push_back(makeDynamic(b, parameters, op.getPacked()));
   size_t scratchAt = operands.size();
-  Value tiles = usesTiles() ? arrangeRows(kernels) : Value();
+  Value tiles = constantTiles || !usesTiles() ? constantTiles : arrangeRows(kernels);
   if (tiles)
     operands.push_back(makeDynamic(b, tiles, 1));
   // The epilogue may capture scalars: constants are made again in the kernel, others are handed over.
@@ -143,7 +144,7 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   Value depthOrOne = arith::MaxSIOp::create(b, depth, index(1));
   Value grain = arith::CeilDivSIOp::create(b, index(128), depthOrOne);
   auto parallel = ParallelOp::create(b, tasks, grain);
-  if (tiles)
+  if (tiles && !constantTiles)
     memref::DeallocOp::create(b, tiles);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(parallel.getBody().front().getTerminator());
@@ -196,6 +197,21 @@ Value weightsAfter(ContractOp op) {
   return {};
 }
 
+/// Erases constants that nothing reads any more, and what gave them another shape.
+void eraseUnusedConstants(ModuleOp module) {
+  SmallVector<Operation *> views;
+  module.walk([&](Operation *op) {
+    if (isa<memref::GetGlobalOp, memref::CastOp, memref::CollapseShapeOp, memref::ExpandShapeOp>(op))
+      views.push_back(op);
+  });
+  for (Operation *view : llvm::reverse(views))
+    if (view->use_empty())
+      view->erase();
+  for (auto global : llvm::make_early_inc_range(module.getOps<memref::GlobalOp>()))
+    if (global.getConstant() && global.isPrivate() && SymbolTable::symbolKnownUseEmpty(global, module))
+      global.erase();
+}
+
 struct EmitContractions : impl::EmitContractionsBase<EmitContractions> {
   void runOnOperation() override {
     TargetInfo target = TargetInfo::of(getOperation());
@@ -223,6 +239,7 @@ struct EmitContractions : impl::EmitContractionsBase<EmitContractions> {
         memref::DeallocOp::create(b, columns);
       op.erase();
     }
+    eraseUnusedConstants(getOperation());
   }
 };
 

@@ -163,7 +163,7 @@ struct PrepackWeights : impl::PrepackWeightsBase<PrepackWeights> {
   void runOnOperation() override {
     TargetInfo target = TargetInfo::of(getOperation());
     getOperation().walk([&](ContractOp op) {
-      if (op.getPacked() || op.getRhsOrder())
+      if (op.getPacked() || op.getRhsOrder() || op.getRhsStarts())
         return;
       ElementsAttr value = constantOf(op.getRhs());
       int64_t lanes = target.panel(op.getElementType());

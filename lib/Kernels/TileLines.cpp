@@ -13,6 +13,7 @@
 // This happens after elementwise users have become epilogues, which are then in the loop too.
 //
 //===----------------------------------------------------------------------===//
+#include "Kernels/ContractEmitter.h"
 #include "Kernels/Strips.h"
 
 namespace mlir::ac {
@@ -23,12 +24,15 @@ namespace {
 
 /// Bytes of lines to make at a time: what stays in a second-level cache of a megabyte beside the result.
 constexpr int64_t kBytesAtOnce = 3 << 18;
+/// The same of columns that are copied to groups.
+constexpr int64_t kColumnBytesAtOnce = 1 << 19;
 /// Lines between the first ones of two strips at least: with fewer, too much is made twice.
 constexpr int64_t kFewestLines = 4;
 
 class LineTiler {
 public:
-  LineTiler(ContractOp op) : op(op), b(op.getLoc(), op) {}
+  LineTiler(ContractOp op, const TargetInfo &target)
+      : op(op), b(op.getLoc(), op), isGrouped(target.hasMasks && groupedUnit(op, target) != DotUnit::None) {}
 
   /// Whether the product has lines of its own that are made beforehand.
   bool findLines();
@@ -45,6 +49,7 @@ private:
 
   ContractOp op;
   ImplicitLocOpBuilder b;
+  bool isGrouped; // the columns are copied in front of the product
   linalg::GenericOp maker;           // of lines [image, line, ...]
   tensor::CollapseShapeOp collapsed; // to [lines, pitch]
   int64_t stride = 0;                // lines from a row of positions to the next
@@ -76,11 +81,28 @@ bool LineTiler::findLines() {
   if (!llvm::all_of(op.getExtraMaps().getAsValueRange<AffineMapAttr>(), [](AffineMap map) { return canCut(map, 0); }))
     return false;
   auto type = cast<RankedTensorType>(maker.getResult(0).getType());
-  bool isSmall = type.hasStaticShape() && type.getNumElements() * type.getElementTypeBitWidth() / 8 <= kBytesAtOnce;
+  int64_t elementBytes = type.getElementTypeBitWidth() / 8;
+  bool isSmall = type.hasStaticShape() && type.getNumElements() * elementBytes <= kBytesAtOnce;
+  if (isGrouped) {
+    auto result = cast<RankedTensorType>(op.getInit().getType()), lhs = cast<RankedTensorType>(op.getLhs().getType());
+    isSmall &= result.hasStaticShape() && !lhs.isDynamicDim(2) &&
+               result.getNumElements() / std::max<int64_t>(result.getDimSize(1), 1) * lhs.getDimSize(2) *
+                       elementBytes <=
+                   kColumnBytesAtOnce;
+  }
   return stride && !isSmall;
 }
 
 OpFoldResult LineTiler::rowsAtOnce() {
+  if (isGrouped) {
+    // Of the columns of a row of positions there are more than of its lines, for each tap of a column once.
+    int64_t elementBytes = cast<RankedTensorType>(op.getRhs().getType()).getElementTypeBitWidth() / 8;
+    OpFoldResult bytes = apply(b.getAffineDimExpr(0) * b.getAffineDimExpr(1) * b.getAffineDimExpr(2) * elementBytes,
+                               {dim(op.getInit(), 0), dim(op.getLhs(), 2), dim(op.getInit(), 3)});
+    Value least = b.createOrFold<arith::MaxUIOp>(asValue(bytes), asValue(b.getIndexAttr(1)));
+    Value rows = b.createOrFold<arith::DivUIOp>(asValue(b.getIndexAttr(kColumnBytesAtOnce)), least);
+    return OpFoldResult(b.createOrFold<arith::MaxUIOp>(rows, asValue(b.getIndexAttr(1))));
+  }
   auto type = cast<RankedTensorType>(maker.getResult(0).getType());
   Value bytes = asValue(b.getIndexAttr(stride * type.getElementTypeBitWidth() / 8)), one = asValue(b.getIndexAttr(1));
   for (int64_t axis = 0; axis < type.getRank(); ++axis)
@@ -139,10 +161,11 @@ void LineTiler::rewrite() {
 
 struct TileLines : impl::TileLinesBase<TileLines> {
   void runOnOperation() override {
+    TargetInfo target = TargetInfo::of(getOperation());
     SmallVector<ContractOp> ops;
     getOperation().walk([&](ContractOp op) { ops.push_back(op); });
     for (ContractOp op : ops) {
-      LineTiler tiler(op);
+      LineTiler tiler(op, target);
       if (tiler.findLines())
         tiler.rewrite();
     }

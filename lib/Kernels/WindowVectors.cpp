@@ -25,7 +25,7 @@ WindowVectors::WindowVectors(linalg::LinalgOp op, unsigned dim, const TargetInfo
   if (!target.hasMasks || op.getNumDpsInits() != 1)
     return;
   element = getElementTypeOrSelf(op.getDpsInits()[0].getType());
-  if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() != 32)
+  if (!element.isIntOrFloat() || (element.getIntOrFloatBitWidth() != 32 && !element.isInteger(8)))
     return;
   lanes = target.lanes(element);
   isKnown = classify();
@@ -48,8 +48,6 @@ static std::optional<bool> isRun(Value buffer, AffineMap map, unsigned dim) {
   return isLast && type.isLastDimUnitStride() ? std::optional(true) : std::nullopt;
 }
 
-static bool isWord(Type type) { return type.isIntOrFloat() && type.getIntOrFloatBitWidth() == 32; }
-
 bool WindowVectors::classifyOperands() {
   for (OpOperand &operand : op->getOpOperands()) {
     std::optional<bool> run = isRun(operand.get(), op.getMatchingIndexingMap(&operand), dim);
@@ -59,7 +57,7 @@ bool WindowVectors::classifyOperands() {
     if (!*run || isInit)
       continue;
     BlockArgument argument = op.getBlock()->getArgument(operand.getOperandNumber());
-    if (!isWord(argument.getType()))
+    if (!isElement(argument.getType()))
       return false;
     along[argument] = {Along::Data, 0, {}, {}};
   }
@@ -168,13 +166,13 @@ bool WindowVectors::classify(Operation &inner) {
     }
   }
   // The rest are operations on elements.
-  if (!OpTrait::hasElementwiseMappableTraits(&inner) || !(isWord(result.getType()) || result.getType().isInteger(1)))
+  if (!OpTrait::hasElementwiseMappableTraits(&inner) || !(isElement(result.getType()) || result.getType().isInteger(1)))
     return false;
   for (Value operand : inner.getOperands()) {
     Along part = lookup(operand);
     if (part.kind != Along::Same && part.kind != Along::Data)
       return false;
-    if (!isWord(operand.getType()) && !operand.getType().isInteger(1))
+    if (!isElement(operand.getType()) && !operand.getType().isInteger(1))
       return false;
   }
   along[result] = {Along::Data, 0, {}, {}};
@@ -183,7 +181,7 @@ bool WindowVectors::classify(Operation &inner) {
 
 bool WindowVectors::classifyLoad(Operation &inner) {
   auto load = cast<memref::LoadOp>(inner);
-  if (load.getIndices().empty() || !isWord(load.getType()) || !load.getMemRefType().isLastDimUnitStride())
+  if (load.getIndices().empty() || !isElement(load.getType()) || !load.getMemRefType().isLastDimUnitStride())
     return false;
   for (Value index : load.getIndices().drop_back())
     if (!isSame(index))
@@ -205,6 +203,27 @@ bool WindowVectors::classifyLoad(Operation &inner) {
 //===----------------------------------------------------------------------===//
 
 Value WindowVectors::lanesBelow(Value first, ArrayRef<int32_t> offsets, Value size) {
+  if (lanes >= 32 && offsets == ArrayRef<int32_t>(allLanes())) {
+    // Lanes of bytes are many: the mask as bits of a word, from the first lane inside to the last.
+    Type bits = b->getIntegerType(lanes);
+    Value zero = arith::ConstantIndexOp::create(*b, 0), all = arith::ConstantIndexOp::create(*b, lanes);
+    Value ones = arith::ConstantOp::create(*b, b->getIntegerAttr(bits, -1));
+    auto within = [&](Value lane) -> Value {
+      return arith::MinSIOp::create(*b, arith::MaxSIOp::create(*b, lane, zero), all);
+    };
+    auto shift = [&](Value by) -> Value { return arith::IndexCastOp::create(*b, bits, by); };
+    Value begin = within(arith::SubIOp::create(*b, zero, first)), end = within(arith::SubIOp::create(*b, size, first));
+    Value isAny = arith::CmpIOp::create(*b, arith::CmpIPredicate::slt, begin, end);
+    // Where no lane is inside, shifts could be too wide.
+    Value last = arith::SelectOp::create(*b, isAny, arith::SubIOp::create(*b, all, end), zero);
+    Value lower = arith::SelectOp::create(*b, isAny, begin, zero);
+    Value word = arith::AndIOp::create(*b, arith::ShRUIOp::create(*b, ones, shift(last)),
+                                       arith::ShLIOp::create(*b, ones, shift(lower)));
+    Value none = arith::ConstantOp::create(*b, b->getIntegerAttr(bits, 0));
+    word = arith::SelectOp::create(*b, isAny, word, none);
+    return vector::BitCastOp::create(*b, vectorOf(b->getI1Type()),
+                                     vector::BroadcastOp::create(*b, VectorType::get({1}, bits), word));
+  }
   auto type = vectorOf(b->getI32Type());
   auto splat = [&](Value index) -> Value {
     return vector::BroadcastOp::create(*b, type, arith::IndexCastOp::create(*b, b->getI32Type(), index));

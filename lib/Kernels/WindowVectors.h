@@ -70,6 +70,10 @@ private:
   bool classify(Operation &inner);
   bool classifyLoad(Operation &inner);
   Along lookup(Value value) const;
+  /// Whether vectors of this type have the lanes of those of the result.
+  bool isElement(Type type) const {
+    return type.isIntOrFloat() && type.getIntOrFloatBitWidth() == element.getIntOrFloatBitWidth();
+  }
   bool isSame(Value value) const { return lookup(value).kind == Along::Same; }
   VectorType vectorOf(Type scalar) const { return VectorType::get({lanes}, scalar); }
 

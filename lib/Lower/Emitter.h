@@ -156,8 +156,9 @@ public:
   Value contract(Value lhs, Value rhs);
   /// `result[b, m, n] = sum over k of lhs[0, m, k] * r[k, n]` with `r[k, n]` the element `starts[k] + n` behind the
   /// start of line `rhsBatch(b)` of `lines` [lines, pitch]. With four dimensions the result is [i, m, b, n], and the
-  /// lines are those of image `i`. See `ac.contract`.
-  Value contractLines(Value lhs, Value lines, Value starts, ArrayRef<OpFoldResult> result, AffineMap rhsBatch);
+  /// lines are those of image `i`. Elements of i8 are summed in i32. See `ac.contract`.
+  Value contractLines(Value lhs, Value lines, Value starts, ArrayRef<OpFoldResult> result, AffineMap rhsBatch,
+                      Signs signs = {false, false});
 
   /// Ends the run with `message` (say the node and what is wrong) unless `condition` (i1) holds.
   void require(Value condition, const Twine &message);

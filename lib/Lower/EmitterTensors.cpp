@@ -458,11 +458,15 @@ Value Emitter::contract(Value lhs, Value rhs, OpFoldResult batch, AffineMap lhsB
   return withDims(op.getResult(0), result);
 }
 
-Value Emitter::contractLines(Value lhs, Value lines, Value starts, ArrayRef<OpFoldResult> result, AffineMap rhsBatch) {
-  Value init = empty(result, elementType(lhs));
+Value Emitter::contractLines(Value lhs, Value lines, Value starts, ArrayRef<OpFoldResult> result, AffineMap rhsBatch,
+                             Signs signs) {
+  bool isWhole = isa<IntegerType>(elementType(lhs));
+  Value init = empty(result, isWhole ? getI32Type() : elementType(lhs));
   AffineMap first = AffineMap::get(1, 0, getAffineConstantExpr(0), getContext());
   auto op = ContractOp::create(*this, lhs, lines, init, first, rhsBatch);
   op.getRhsStartsMutable().assign(starts);
+  op.setLhsUnsigned(isWhole && signs.lhsUnsigned);
+  op.setRhsUnsigned(isWhole && signs.rhsUnsigned);
   if (result.size() == 4)
     op.setOutOrder(ArrayRef<int64_t>{3, 1, 0, 2});
   return withDims(op.getResult(0), result);

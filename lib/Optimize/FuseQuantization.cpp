@@ -15,11 +15,12 @@
 // form.
 //
 //===----------------------------------------------------------------------===//
+#include "Optimize/DequantizedBytes.h"
 #include "Optimize/Passes.h"
 #include "Optimize/PlainProduct.h"
 #include "Optimize/QuantizedMatrix.h"
 #include "Raise/Values.h"
-#include "Support/Weights.h"
+#include "Support/TargetInfo.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 namespace mlir::ac {
@@ -27,48 +28,6 @@ namespace mlir::ac {
 #include "Optimize/Passes.h.inc"
 
 namespace {
-
-/// Differences of bytes are at most 255: products of so many of them stay below 2^31.
-constexpr int64_t kDeepest = 33025;
-
-using Range = std::pair<double, double>;
-
-/// What a value is dequantised from.
-struct Bytes {
-  Value numbers, scale, zeroPoint; // zeroPoint: null for none
-  Range range;                     // of the scale
-};
-
-/// The least and the greatest magnitude of constant scales of f32; nothing if there are none or not all are normal.
-std::optional<Range> rangeOf(Value scale) {
-  Operation *op = isConstant(scale) ? scale.getDefiningOp() : nullptr;
-  ElementsAttr value = op ? withRawElements(op->getAttrOfType<ElementsAttr>("value")) : ElementsAttr();
-  if (!value || !value.getElementType().isF32() || value.getNumElements() == 0)
-    return std::nullopt;
-  ArrayRef<char> raw = getRawElements(value);
-  double least = std::numeric_limits<double>::infinity(), greatest = 0;
-  for (size_t at = 0; at < raw.size(); at += sizeof(float)) {
-    float number;
-    std::memcpy(&number, raw.data() + at, sizeof(float));
-    if (!std::isnormal(number))
-      return std::nullopt;
-    least = std::min<double>(least, std::abs(number));
-    greatest = std::max<double>(greatest, std::abs(number));
-  }
-  return Range(least, greatest);
-}
-
-std::optional<Bytes> bytesBehind(Value value) {
-  Operation *op = value.getDefiningOp();
-  if (!op || operatorOf(op) != "DequantizeLinear" || intOf(op, "block_size", 0))
-    return std::nullopt;
-  RankedTensorType numbers = rankedType(op->getOperand(0)), result = rankedType(value);
-  std::optional<Range> range = rangeOf(op->getOperand(1));
-  if (!numbers || !numbers.getElementType().isInteger(8) || !result || !result.getElementType().isF32() || !range)
-    return std::nullopt;
-  bool hasZero = op->getNumOperands() > 2 && !isa<NoneType>(op->getOperand(2).getType());
-  return Bytes{op->getOperand(0), op->getOperand(1), hasZero ? op->getOperand(2) : Value(), *range};
-}
 
 void fuse(Operation *op) {
   std::optional<PlainProduct> plain = PlainProduct::of(op);
@@ -81,23 +40,19 @@ void fuse(Operation *op) {
     transposed = !transposed; // of two dimensions
     matrix = transpose->getOperand(0);
   }
-  std::optional<Bytes> left = bytesBehind(plain->rows), weights = bytesBehind(matrix);
+  auto left = DequantizedBytes::behind(plain->rows), weights = DequantizedBytes::behind(matrix);
   if (!left || !weights || !isConstant(weights->numbers) || !hasOneElement(left->scale))
     return;
   RankedTensorType type = rankedType(weights->numbers);
   int64_t depth = type.getDimSize(transposed), columns = type.getDimSize(!transposed);
-  if (depth > kDeepest || ShapedType::isDynamic(depth))
+  if (depth > kDeepestExactSum || ShapedType::isDynamic(depth))
     return;
   if (!hasOneElement(weights->scale)) {
-    int64_t axis = intOf(matrix.getDefiningOp(), "axis", 1);
-    axis += axis < 0 ? 2 : 0;
+    int64_t axis = weights->axis + (weights->axis < 0 ? 2 : 0);
     if (rankedType(weights->scale).getRank() != 1 || axis != !transposed)
       return;
   }
-  // Products of scales that f32 does not hold would round otherwise.
-  auto [leastLeft, mostLeft] = left->range;
-  auto [leastRight, mostRight] = weights->range;
-  if (leastLeft * leastRight < 0x1p-126 || mostLeft * mostRight > 0x1p100)
+  if (!left->scalesLike(*weights))
     return;
 
   OpBuilder b(op);
@@ -128,12 +83,17 @@ void fuse(Operation *op) {
 
 struct FuseQuantization : impl::FuseQuantizationBase<FuseQuantization> {
   void runOnOperation() override {
-    SmallVector<Operation *> products;
+    SmallVector<Operation *> products, convolutions;
     getOperation().walk([&](Operation *op) {
       if (PlainProduct::of(op))
         products.push_back(op);
+      else if (operatorOf(op) == "Conv")
+        convolutions.push_back(op);
     });
     llvm::for_each(products, fuse);
+    // Convolutions of floats are faster than those of bytes where nothing multiplies groups of bytes.
+    if (TargetInfo::of(getOperation()).groupsColumns(IntegerType::get(&getContext(), 8)))
+      llvm::for_each(convolutions, fuseQuantizedConvolution);
     IRRewriter rewriter(&getContext());
     (void)runRegionDCE(rewriter, getOperation()->getRegions());
   }

@@ -47,6 +47,8 @@ struct TargetInfo {
   SmallVector<std::string> listFeatures() const;
   /// The best unit for products of elements of this type.
   DotUnit dotUnit(Type element) const;
+  /// Whether columns that are computed at run time are brought into groups for it.
+  bool groupsColumns(Type element) const { return hasMasks && dotUnit(element) != DotUnit::None; }
   /// Columns of a packed panel.
   unsigned panel(Type element) const { return lanes(element) * tileVectors; }
   /// Columns of a panel whose elements come in groups for `unit`: the sums of two tiles side by side, or as many

@@ -12,29 +12,14 @@
 // position the product is transposed, so that the constant weights are the side that is packed while compiling.
 //
 //===----------------------------------------------------------------------===//
+#include "Lower/Ops/Convolution.h"
 #include "Lower/Ops/Gates.h"
 #include "Lower/Ops/MatrixProduct.h"
-#include "Lower/Ops/Window.h"
 #include "Support/TargetInfo.h"
 #include "dialects/AC/IR/ACDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 namespace mlir::ac {
-
-namespace {
-/// A convolution whose attributes have been read; `x` and `w` have the element type of the sums.
-struct ConvolutionShape {
-  Value x, w;
-  int64_t group;
-  Window window;
-
-  Dims resultDims(Emitter &emit) const {
-    Dims result{emit.dim(x, 0), emit.dim(w, 0)};
-    llvm::append_range(result, window.output);
-    return result;
-  }
-};
-} // namespace
 
 static SmallVector<AffineExpr> dimExprs(Emitter &emit, unsigned first, unsigned count) {
   SmallVector<AffineExpr> exprs;
@@ -118,7 +103,7 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
   bool hasMasks = TargetInfo::of(emit.getBlock()->getParentOp()->getParentOfType<ModuleOp>()).hasMasks;
   if (window.rank() <= 2 && window.numTaps() >= kManyTaps &&
       (window.strides.back() > 1 || (window.isPadded() && !(hasMasks && element.isF32()))))
-    lines = layOutLines(emit, conv.x, window);
+    lines = layOutLines(emit, conv.x, window, zero);
   auto readTap = [&](OpBuilder &b, Location loc, ValueRange image, ValueRange position, int64_t tap) -> Value {
     Dims taps = window.tapAt(emit, tap);
     if (!lines)
@@ -181,9 +166,9 @@ static Value imageToColumns(Emitter &emit, const ConvolutionShape &conv) {
   const Window &window = conv.window;
   unsigned rank = window.rank();
   Dims result{emit.dim(conv.x, 0), emit.dim(conv.x, 1)};
-  Value zero = emit.constant(Emitter::elementType(conv.x), 0);
+  Value outside = conv.paddedWith(emit);
   if (window.numTaps() == 1) {
-    Value padded = padSpatial(emit, conv.x, window, zero);
+    Value padded = padSpatial(emit, conv.x, window, outside);
     if (llvm::all_of(window.strides, [](int64_t stride) { return stride == 1; }))
       return padded;
     Dims sizes = result, offsets(rank + 2, emit.dimension(0)), strides(2, emit.dimension(1));
@@ -197,11 +182,12 @@ static Value imageToColumns(Emitter &emit, const ConvolutionShape &conv) {
   llvm::append_range(result, window.output);
   return emit.tabulate(result, Emitter::elementType(conv.x), [&](OpBuilder &b, Location loc, ValueRange at) {
     SmallVector<OpFoldResult> taps(at.slice(2, rank));
-    return readWindow(emit, b, loc, conv.x, window, at.take_front(2), at.drop_front(2 + rank), taps, zero);
+    return readWindow(emit, b, loc, conv.x, window, at.take_front(2), at.drop_front(2 + rank), taps, outside);
   });
 }
 
-Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group, ArrayRef<OpFoldResult> positions) {
+Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group, ArrayRef<OpFoldResult> positions,
+                      std::optional<Emitter::Signs> signs) {
   OpFoldResult one = emit.dimension(1), groups = emit.dimension(group), outputs = emit.dim(weights, 0),
                batch = emit.dim(columns, 0), count = emit.product(positions);
   Dims weightDims = emit.dims(weights), result{batch, outputs};
@@ -209,8 +195,10 @@ Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group
   OpFoldResult inner = emit.product(ArrayRef<OpFoldResult>(weightDims).drop_front());
   if (group == 1 && Emitter::isOne(count)) {
     weights = emit.transpose(emit.reshape(weights, {outputs, inner}), {1, 0});
-    Value product =
-        multiplyBatches(emit, emit.reshape(columns, {one, batch, inner}), emit.reshape(weights, {one, inner, outputs}));
+    if (signs)
+      signs = Emitter::Signs{signs->rhsUnsigned, signs->lhsUnsigned};
+    Value product = multiplyBatches(emit, emit.reshape(columns, {one, batch, inner}),
+                                    emit.reshape(weights, {one, inner, outputs}), signs);
     return emit.reshape(product, result);
   }
   weights = emit.reshape(weights, {groups, emit.quotient(outputs, groups), inner});
@@ -220,14 +208,15 @@ Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group
     AffineExpr index = emit.getAffineDimExpr(0);
     ownGroup = AffineMap::get(1, 0, group == 1 ? emit.getAffineConstantExpr(0) : index % group, emit.getContext());
   }
-  Value product = multiplyBatches(emit, weights, columns, emit.dim(columns, 0), ownGroup, each);
+  Value product = multiplyBatches(emit, weights, columns, emit.dim(columns, 0), ownGroup, each, signs);
   return emit.reshape(product, result);
 }
 
 /// The same convolution without the spatial dimensions that have no extent: signals often come as images of width one,
 /// and the innermost loops should be long.
 static ConvolutionShape dropUnitAxes(Emitter &emit, const ConvolutionShape &conv) {
-  ConvolutionShape result{conv.x, conv.w, conv.group, {}};
+  ConvolutionShape result = conv;
+  result.window = {};
   Dims x{emit.dim(conv.x, 0), emit.dim(conv.x, 1)}, w{emit.dim(conv.w, 0), emit.dim(conv.w, 1)};
   const Window &window = conv.window;
   for (size_t i = 0; i < window.rank(); ++i) {
@@ -278,7 +267,7 @@ static Value convolveByRows(Emitter &emit, const ConvolutionShape &conv, OpFoldR
   const Window &window = conv.window;
   OpFoldResult zero = emit.dimension(0), one = emit.dimension(1), batch = emit.dim(conv.x, 0);
   Dims resultDims = conv.resultDims(emit), inputDims = emit.dims(conv.x);
-  Value whole = emit.empty(resultDims, Emitter::elementType(conv.x));
+  Value whole = emit.empty(resultDims, conv.sumType(emit));
   auto heights = getConstantIntValue(window.output[0]), step = getConstantIntValue(rowsAtOnce);
   bool even = heights && step && *heights % *step == 0;
 
@@ -307,7 +296,8 @@ static Value convolveByRows(Emitter &emit, const ConvolutionShape &conv, OpFoldR
         sizes[0] = one;
         part.x = emit.slice(conv.x, offsets, sizes, strides);
       }
-      Value product = multiplyColumns(emit, conv.w, imageToColumns(emit, part), conv.group, part.window.output);
+      Value product = multiplyColumns(emit, conv.w, imageToColumns(emit, part), conv.group, part.window.output,
+                                      conv.signs);
       if (bias)
         product = addBias(emit, product, bias);
       Dims place(resultDims.size(), zero);
@@ -318,26 +308,24 @@ static Value convolveByRows(Emitter &emit, const ConvolutionShape &conv, OpFoldR
   });
 }
 
-/// The convolution and its bias, which may be null.
-static Value convolve(Emitter &emit, const ConvolutionShape &whole, Value bias) {
+Value convolve(Emitter &emit, const ConvolutionShape &whole, Value bias) {
   ConvolutionShape conv = dropUnitAxes(emit, whole);
-  bool depthwise = conv.group > 1 && Emitter::isOne(emit.dim(conv.w, 1));
   Value result;
-  if (depthwise) {
+  if (conv.isDepthwise(emit)) {
     result = offerKernel(emit, conv, convolveDepthwise(emit, conv));
   } else if (conv.group == 1 && hasLines(emit, conv.x, conv.window)) {
-    result = convolveLines(emit, conv.x, conv.w, conv.window);
+    result = convolveLines(emit, conv.x, conv.w, conv.window, conv.paddedWith(emit),
+                           conv.signs.value_or(Emitter::Signs{}));
   } else {
     if (auto rows = getRowsAtOnce(emit, conv))
       return emit.reshape(convolveByRows(emit, conv, *rows, bias), whole.resultDims(emit));
-    result = multiplyColumns(emit, conv.w, imageToColumns(emit, conv), conv.group, conv.window.output);
+    result = multiplyColumns(emit, conv.w, imageToColumns(emit, conv), conv.group, conv.window.output, conv.signs);
   }
   result = emit.reshape(result, whole.resultDims(emit));
   return bias ? addBias(emit, result, bias) : result;
 }
 
-/// Reads the attributes of a convolution of `x` by `w`.
-static FailureOr<ConvolutionShape> getConvolution(Node &node, Value x, Value w) {
+FailureOr<ConvolutionShape> getConvolution(Node &node, Value x, Value w) {
   Emitter &emit = node.emit;
   int64_t rank = Emitter::rank(x);
   if (rank < 3 || Emitter::rank(w) != rank)
@@ -368,11 +356,10 @@ static FailureOr<ConvolutionShape> getConvolution(Node &node, Value x, Value w) 
   Dims weightDims{emit.dim(w, 0), emit.dim(w, 1)};
   for (int64_t size : kernel)
     weightDims.push_back(emit.dimension(size));
-  return ConvolutionShape{x, emit.castToDims(w, weightDims), group, *window};
+  return ConvolutionShape{x, emit.castToDims(w, weightDims), group, *window, {}, {}};
 }
 
-/// A vector with one entry per output channel, shaped to broadcast over [N, O, spatial...].
-static Value perChannel(Emitter &emit, Value vector, int64_t rank) {
+Value perChannel(Emitter &emit, Value vector, int64_t rank) {
   if (Emitter::rank(vector) != 1)
     return vector;
   Dims dims(rank - 1, emit.dimension(1));
@@ -399,42 +386,6 @@ static LogicalResult lowerConv(Node &node) {
     return failure();
   Value result = convolve(emit, *conv, node.hasInput(2) ? node.input(2) : Value());
   return node.finish(emit.castElements(result, element));
-}
-
-/// An input quantized per tensor, as i32 around zero; padding is then zero too.
-static Value centred(Node &node, unsigned tensor, unsigned zeroPoint) {
-  Value zero = node.hasInput(zeroPoint) ? node.input(zeroPoint) : Value();
-  // Weights may have a zero point for each output channel, their first dimension.
-  if (zero && Emitter::rank(zero) == 1)
-    zero = Emitter::isOne(node.emit.dim(zero, 0)) ? node.emit.reshape(zero, {})
-                                                  : perChannel(node.emit, zero, Emitter::rank(node.input(tensor)) + 1);
-  return subtractZeroPoint(node.emit, node.input(tensor), node.isUnsigned(tensor), zero);
-}
-
-static LogicalResult lowerConvInteger(Node &node) {
-  FailureOr<ConvolutionShape> conv = getConvolution(node, centred(node, 0, 2), centred(node, 1, 3));
-  if (failed(conv))
-    return failure();
-  return node.finish(convolve(node.emit, *conv, /*bias=*/{}));
-}
-
-static LogicalResult lowerQLinearConv(Node &node) {
-  Emitter &emit = node.emit;
-  FailureOr<ConvolutionShape> conv = getConvolution(node, centred(node, 0, 2), centred(node, 3, 5));
-  if (failed(conv))
-    return failure();
-  Value sums = convolve(emit, *conv, node.hasInput(8) ? node.input(8) : Value());
-  int64_t rank = Emitter::rank(sums);
-  auto scaleOf = [&](unsigned i) {
-    return perChannel(emit, emit.castElements(node.input(i), emit.getF32Type()), rank);
-  };
-  Value scale = emit.elementwise({scaleOf(1), scaleOf(4), scaleOf(6)}, emit.getF32Type(),
-                                 [](OpBuilder &b, Location loc, ValueRange v) -> Value {
-                                   Value scales = arith::MulFOp::create(b, loc, v[0], v[1]);
-                                   return arith::DivFOp::create(b, loc, scales, v[2]);
-                                 });
-  Value zero = node.hasInput(7) ? perChannel(emit, node.input(7), rank) : Value();
-  return node.finish(requantize(emit, sums, scale, zero, node.outputElementType(0), node.isOutputUnsigned(0)));
 }
 
 /// A depthwise convolution over past and present, which also returns the past of the next step.
@@ -472,7 +423,7 @@ static LogicalResult lowerCausalConvWithState(Node &node) {
   window.strides = window.dilations = {1};
   window.low = window.high = window.declaredHigh = {zero};
   window.output = {length};
-  ConvolutionShape conv{emit.castElements(padded, sum), emit.castElements(w, sum), *channels, window};
+  ConvolutionShape conv{emit.castElements(padded, sum), emit.castElements(w, sum), *channels, window, {}, {}};
   Value result = convolveDepthwise(emit, conv);
   if (node.hasInput(2))
     result = addBias(emit, result, node.input(2));
@@ -488,8 +439,7 @@ static LogicalResult lowerCausalConvWithState(Node &node) {
 void populateConvolutionLowerings(LoweringTable &table) {
   table.add("CausalConvWithState", lowerCausalConvWithState);
   table.add("Conv", lowerConv);
-  table.add("ConvInteger", lowerConvInteger);
-  table.add("QLinearConv", lowerQLinearConv);
+  populateByteConvolutionLowerings(table);
   populateTransposedConvolutionLowerings(table);
   populateDeformableConvolutionLowerings(table);
 }

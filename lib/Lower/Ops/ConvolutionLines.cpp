@@ -22,6 +22,7 @@
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/MatrixProduct.h"
 #include "Lower/Ops/Window.h"
+#include "Support/TargetInfo.h"
 
 namespace mlir::ac {
 
@@ -29,13 +30,19 @@ namespace mlir::ac {
 constexpr int64_t kFewestPositions = 8;
 
 bool hasLines(Emitter &emit, Value x, const Window &window) {
-  if (window.rank() > 2 || window.numTaps() == 1 || !isa<FloatType>(Emitter::elementType(x)))
+  Type element = Emitter::elementType(x);
+  bool areBytes = element.isInteger(8);
+  if (window.rank() > 2 || window.numTaps() == 1 || !(isa<FloatType>(element) || areBytes))
     return false;
+  // Rows of bytes that are copied to groups are merged.
+  TargetInfo target = TargetInfo::of(emit.getBlock()->getParentOp()->getParentOfType<ModuleOp>());
+  if (areBytes && target.groupsColumns(element))
+    return true;
   auto positions = getConstantIntValue(window.output.back());
   return !positions || *positions >= kFewestPositions;
 }
 
-Value layOutLines(Emitter &emit, Value x, const Window &window) {
+Value layOutLines(Emitter &emit, Value x, const Window &window, Value outside) {
   OpFoldResult batch = emit.dim(x, 0), channels = emit.dim(x, 1), one = emit.dimension(1);
   bool isImage = window.rank() == 2;
   int64_t stride = window.strides.back(), reach = window.extent(window.rank() - 1) - 1;
@@ -55,9 +62,7 @@ Value layOutLines(Emitter &emit, Value x, const Window &window) {
   copied.kernel.push_back(stride);
   copied.strides.push_back(stride);
   copied.dilations.push_back(1);
-  Type element = Emitter::elementType(x);
-  Value zero = emit.constant(element, 0);
-  return emit.tabulate({batch, height, channels, emit.dimension(stride), width}, element,
+  return emit.tabulate({batch, height, channels, emit.dimension(stride), width}, Emitter::elementType(x),
                        [&](OpBuilder &b, Location loc, ValueRange at) {
                          SmallVector<Value> position{at[4]};
                          SmallVector<OpFoldResult> taps{at[3]};
@@ -65,7 +70,7 @@ Value layOutLines(Emitter &emit, Value x, const Window &window) {
                            position.insert(position.begin(), at[1]);
                            taps.insert(taps.begin(), b.getIndexAttr(0));
                          }
-                         return readWindow(emit, b, loc, x, copied, {at[0], at[2]}, position, taps, zero);
+                         return readWindow(emit, b, loc, x, copied, {at[0], at[2]}, position, taps, outside);
                        });
 }
 
@@ -77,8 +82,10 @@ struct Lines {
 };
 } // namespace
 
-static Lines getLines(Emitter &emit, Value x, const Window &window) {
-  if (!window.isPadded() && window.strides.back() == 1) {
+static Lines getLines(Emitter &emit, Value x, const Window &window, Value outside) {
+  // Images of bytes are always copied: a part of them at a time is then copied once more, for all taps.
+  bool inPlace = !Emitter::elementType(x).isInteger(8) || window.rank() == 1;
+  if (!window.isPadded() && window.strides.back() == 1 && inPlace) {
     Dims dims = emit.dims(x);
     OpFoldResult width = dims.back();
     if (window.rank() == 1)
@@ -86,7 +93,7 @@ static Lines getLines(Emitter &emit, Value x, const Window &window) {
     return {emit.reshape(x, {emit.product({dims[0], dims[1], dims[2]}), width}), emit.mul(dims[2], width), width,
             width};
   }
-  Value tensor = layOutLines(emit, x, window);
+  Value tensor = layOutLines(emit, x, window, outside);
   Dims dims = emit.dims(tensor);
   OpFoldResult channel = emit.mul(dims[3], dims[4]), row = emit.mul(dims[2], channel);
   return {emit.reshape(tensor, {emit.mul(dims[0], dims[1]), row}), channel, row, dims[4]};
@@ -115,15 +122,15 @@ static Value tabulateStarts(Emitter &emit, OpFoldResult channels, const Lines &l
   return emit.reshape(starts, {emit.product(steps)});
 }
 
-Value convolveLines(Emitter &emit, Value x, Value w, const Window &window) {
+Value convolveLines(Emitter &emit, Value x, Value w, const Window &window, Value outside, Emitter::Signs signs) {
   OpFoldResult outputs = emit.dim(w, 0);
-  Lines lines = getLines(emit, x, window);
+  Lines lines = getLines(emit, x, window, outside);
   Value starts = tabulateStarts(emit, emit.dim(x, 1), lines, window);
   Value weights = emit.reshape(w, {emit.dimension(1), outputs, emit.dim(starts, 0)});
   AffineExpr line = emit.getAffineDimExpr(0) * (window.rank() == 2 ? window.strides[0] : 1);
   Dims result{emit.dim(x, 0), outputs};
   llvm::append_range(result, window.output);
-  return emit.contractLines(weights, lines.tensor, starts, result, AffineMap::get(1, 0, line));
+  return emit.contractLines(weights, lines.tensor, starts, result, AffineMap::get(1, 0, line), signs);
 }
 
 } // namespace mlir::ac

@@ -203,8 +203,7 @@ FailureOr<Value> multiplyMatrices(Node &node, Value lhs, Value rhs) {
   return multiplyRanks(node, lhs, rhs, [&](Value a, Value b) { return multiplyStacks(node, a, b); });
 }
 
-/// The sums of i8 elements along `axis` in i32, the axis staying with size one; those of a constant are computed here.
-static Value sumBytes(Emitter &emit, Value bytes, bool isUnsigned, int64_t axis) {
+Value sumBytes(Emitter &emit, Value bytes, bool isUnsigned, int64_t axis) {
   RankedTensorType type = Emitter::type(bytes);
   ElementsAttr constant = withRawElements(Emitter::constantValue(bytes));
   if (!constant) {
@@ -229,8 +228,7 @@ static Value sumBytes(Emitter &emit, Value bytes, bool isUnsigned, int64_t axis)
       }));
 }
 
-/// A zero point that matters; null for none or a constant of zeros.
-static Value nonZero(Value zeroPoint) {
+Value nonZero(Value zeroPoint) {
   ElementsAttr constant = zeroPoint ? withRawElements(Emitter::constantValue(zeroPoint)) : ElementsAttr();
   bool isZero = constant && llvm::all_of(getRawElements(constant), [](char byte) { return byte == 0; });
   return isZero ? Value() : zeroPoint;
@@ -307,9 +305,14 @@ Value requantize(Emitter &emit, Value x, Value scale, Value zeroPoint, Type elem
     auto bound = [&](double limit) -> Value {
       return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(limit)));
     };
-    value = arith::MaximumFOp::create(b, loc, value, bound(low));
-    value = arith::MinimumFOp::create(b, loc, value, bound(high));
-    return Emitter::convertScalar(b, loc, value, element, false, isUnsigned);
+    // A number that is none, from scales that are none, is the lowest: one comparison for each bound.
+    auto choose = [&](arith::CmpFPredicate predicate, double limit) {
+      Value end = bound(limit), holds = arith::CmpFOp::create(b, loc, predicate, value, end);
+      value = arith::SelectOp::create(b, loc, holds, value, end);
+    };
+    choose(arith::CmpFPredicate::OGT, low);
+    choose(arith::CmpFPredicate::OLT, high);
+    return arith::TruncIOp::create(b, loc, element, arith::FPToSIOp::create(b, loc, b.getI32Type(), value));
   });
 }
 

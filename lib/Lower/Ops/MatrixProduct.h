@@ -40,6 +40,12 @@ struct Bytes {
 /// k za zb`, so that the product is one of i8 elements, and the sums of constant columns are computed here.
 FailureOr<Value> multiplyBytes(Node &node, Bytes lhs, Bytes rhs);
 
+/// The sums of i8 elements along `axis` in i32, the axis staying with size one; those of a constant are computed here.
+Value sumBytes(Emitter &emit, Value bytes, bool isUnsigned, int64_t axis);
+
+/// A zero point that matters; null for none or a constant of zeros.
+Value nonZero(Value zeroPoint);
+
 /// Refuses the node if the two sizes are known to differ, and checks at run time what is not known.
 LogicalResult requireSame(Node &node, OpFoldResult a, OpFoldResult b, const Twine &what);
 

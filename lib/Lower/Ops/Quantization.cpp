@@ -38,12 +38,14 @@ static FailureOr<Quantized> getQuantized(Node &node) {
   Quantized q{node.input(0), node.input(1), node.hasInput(2) ? node.input(2) : Value(), emit.dims(node.input(0))};
   int64_t rank = q.result.size(), block = node.getInt("block_size", 0);
   RankedTensorType scaleType = Emitter::type(q.scale);
-  if (q.zeroPoint && Emitter::rank(q.zeroPoint) != scaleType.getRank())
+  // onnxruntime.quantization writes one zero point of rank 0 where there are several scales: it broadcasts.
+  bool isOne = q.zeroPoint && Emitter::rank(q.zeroPoint) == 0;
+  if (q.zeroPoint && !isOne && Emitter::rank(q.zeroPoint) != scaleType.getRank())
     return node.refuse("its zero point has rank " + Twine(Emitter::rank(q.zeroPoint)) +
                        ", expected that of the scale, " + Twine(scaleType.getRank()));
   auto both = [&](llvm::function_ref<Value(Value)> change) {
     q.scale = change(q.scale);
-    if (q.zeroPoint)
+    if (q.zeroPoint && !isOne)
       q.zeroPoint = change(q.zeroPoint);
     return q;
   };

@@ -65,19 +65,22 @@ Value readWindow(Emitter &emit, OpBuilder &b, Location loc, Value tensor, const 
                  ValueRange position, ArrayRef<OpFoldResult> taps, Value outside);
 
 /// The product of a convolution: weights [O, I/g, taps...] by columns of N * I * taps * positions elements in this
-/// order; the result is [N, O, positions...].
-Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group, ArrayRef<OpFoldResult> positions);
+/// order; the result is [N, O, positions...]. With `signs`, of weights and columns, i8 elements are multiplied to i32.
+Value multiplyColumns(Emitter &emit, Value weights, Value columns, int64_t group, ArrayRef<OpFoldResult> positions,
+                      std::optional<Emitter::Signs> signs = {});
 
 /// Whether `convolveLines` does the convolution of `x` [N, C, positions...], and better than a product of columns.
 bool hasLines(Emitter &emit, Value x, const Window &window);
 
 /// The image [N, C, spatial...], padded, with what the last two dimensions of a tap meet standing together:
-/// lines[n, h, c, p, x] = padded[n, c, h, x * stride + p], with one h where there is one spatial dimension.
-Value layOutLines(Emitter &emit, Value x, const Window &window);
+/// lines[n, h, c, p, x] = padded[n, c, h, x * stride + p], with one h where there is one spatial dimension. The padding
+/// is `outside`.
+Value layOutLines(Emitter &emit, Value x, const Window &window, Value outside);
 
 /// The convolution of one group, `x` [N, C, spatial...] by `w` [O, C, taps...]: a product that reads its columns from
-/// the image. The result is [N, O, positions...].
-Value convolveLines(Emitter &emit, Value x, Value w, const Window &window);
+/// the image, where the padding is `outside`. The result is [N, O, positions...], of i32 where elements are of i8, whose
+/// `signs` are those of `w` and `x`.
+Value convolveLines(Emitter &emit, Value x, Value w, const Window &window, Value outside, Emitter::Signs signs);
 
 /// Adds one number per channel to [batch, channel, spatial...].
 Value addBias(Emitter &emit, Value sums, Value bias);
