@@ -99,6 +99,57 @@ struct ApproximateErf : OpRewritePattern<math::ErfOp> {
   }
 };
 
+/// The exponential in `value` = 1 + e^x, if both are made in `block`: elsewhere it may be computed less often.
+Value exponentOfOnePlus(Value value, Block *block) {
+  auto sum = value.getDefiningOp<arith::AddFOp>();
+  if (!sum || sum->getBlock() != block)
+    return {};
+  Value power = sum.getLhs();
+  if (!matchPattern(sum.getRhs(), m_OneFloat())) {
+    if (!matchPattern(power, m_OneFloat()))
+      return {};
+    power = sum.getRhs();
+  }
+  auto exp = power.getDefiningOp<math::ExpOp>();
+  return exp && exp->getBlock() == block ? exp.getOperand() : Value();
+}
+
+/// a / (1 + e^-x)
+void approximateSigmoid(arith::DivFOp op) {
+  Value exponent = isSingle(op) ? exponentOfOnePlus(op.getRhs(), op->getBlock()) : Value();
+  if (!exponent)
+    return;
+  OpBuilder builder(op);
+  ImplicitLocOpBuilder b(op.getLoc(), builder);
+  auto negation = exponent.getDefiningOp<arith::NegFOp>();
+  Value x = negation ? negation.getOperand() : arith::NegFOp::create(b, exponent).getResult();
+  op.replaceAllUsesWith(ElementaryFunctions(b, op.getType()).sigmoidTimes(op.getLhs(), x));
+  op.erase();
+}
+
+/// a * tanh(log1p(e^x)), which is Mish with a = x.
+void approximateMish(arith::MulFOp op) {
+  if (!isSingle(op))
+    return;
+  auto gate = [&](Value value) -> Value {
+    auto tanh = value.getDefiningOp<math::TanhOp>();
+    auto log = tanh ? tanh.getOperand().getDefiningOp<math::Log1pOp>() : math::Log1pOp();
+    auto exp = log ? log.getOperand().getDefiningOp<math::ExpOp>() : math::ExpOp();
+    return exp && exp->getBlock() == op->getBlock() ? exp.getOperand() : Value();
+  };
+  Value a = op.getLhs(), x = gate(op.getRhs());
+  if (!x) {
+    a = op.getRhs();
+    x = gate(op.getLhs());
+  }
+  if (!x)
+    return;
+  OpBuilder builder(op);
+  ImplicitLocOpBuilder b(op.getLoc(), builder);
+  op.replaceAllUsesWith(ElementaryFunctions(b, op.getType()).tanhOfSoftplusTimes(a, x));
+  op.erase();
+}
+
 /// e^x - 1 of f64, which upstream's conversion would compute as it is written: with u = e^x, (u - 1) * x / log(u),
 /// where the errors of both differences cancel.
 struct ExpandExpM1 : OpRewritePattern<math::ExpM1Op> {
@@ -131,6 +182,9 @@ struct ExpandExpM1 : OpRewritePattern<math::ExpM1Op> {
 
 struct ApproximateMath : impl::ApproximateMathBase<ApproximateMath> {
   void runOnOperation() override {
+    // Formulas that are more precise as a whole, before their parts are replaced.
+    getOperation()->walk([](arith::DivFOp op) { approximateSigmoid(op); });
+    getOperation()->walk([](arith::MulFOp op) { approximateMish(op); });
     RewritePatternSet patterns(&getContext());
     using F = ElementaryFunctions;
     patterns.add<Approximate<math::ExpOp, &F::exp>, Approximate<math::ExpM1Op, &F::expm1>,

@@ -19,7 +19,7 @@ static constexpr float kInfinity = std::numeric_limits<float>::infinity();
 static constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 /// log(2) in two parts. The first has few enough digits that a multiple of it is exact; both are positive, so that a
 /// zero keeps its sign.
-static constexpr float kLog2High = 0.693145752f, kLog2Low = 1.42860677e-6f;
+static constexpr float kLog2High = 0.693145752f, kLog2Low = 1.42860677e-6f, kLog2 = 0.693147182f;
 /// The same of pi / 2.
 static constexpr float kHalfPiHigh = 1.57079637f, kHalfPiLow = -4.37113883e-8f;
 static constexpr uint32_t kOne = 0x3f800000;
@@ -47,41 +47,109 @@ Value ElementaryFunctions::polynomial(Value x, ArrayRef<float> coefficients) {
 // Exponentials
 //===----------------------------------------------------------------------===//
 
-ElementaryFunctions::Powers ElementaryFunctions::splitPowers(Value x) {
-  // From 2^24 on floats are two apart: adding 1.5 * 2^24 rounds to an even number, half of which then stands in the
-  // lowest bits. What is above them leaves by the shift.
-  constexpr float rounder = 25165824.f, log2e = 1.44269504f;
-  Value shifted = fma(x, log2e, constant(rounder));
-  Value whole = sub(shifted, constant(rounder));
-  Value rest = fma(whole, -kLog2Low, fma(whole, -kLog2High, x));
-  Value half = arith::ShLIOp::create(b, bits(shifted), integer(23));
-  return {rest, half, fromBits(arith::AddIOp::create(b, half, integer(kOne)))};
+// From 2^23 on floats are one apart: adding 1.5 * 2^23 rounds to an integer, which then stands in the lowest bits. What
+// is above them leaves by the shift to the place of an exponent, whose bias is added with the rest.
+static constexpr float kRounder = 12582912.f, kLog2e = 1.44269504f;
+static constexpr int kBias = 127;
+
+ElementaryFunctions::Multiple ElementaryFunctions::round(Value x, float rounder) {
+  Value shifted = fma(x, kLog2e, constant(rounder));
+  return {sub(shifted, constant(rounder)), bits(shifted)};
+}
+
+Value ElementaryFunctions::growth(Value x) {
+  // To 2^-26.1
+  Value q = polynomial(x, {0.49999997f, 0.16666539f, 0.04166775f, 0.008367088f, 0.0013837861f});
+  return fma(mul(x, x), q, x);
 }
 
 Value ElementaryFunctions::exp(Value x) {
   // Beyond these bounds the result rounds to zero, or to an infinity.
-  auto [rest, half, root] = splitPowers(atMost(atLeast(x, -104.f), 89.f));
-  // |rest| <= log(2), to 2^-26
-  Value p =
-      polynomial(rest, {1.f, 1.f, 0.50000036f, 0.16666616f, 0.041661203f, 0.008335971f, 0.0014105367f, 0.0001962921f});
-  return mul(mul(p, root), root);
+  x = atMost(atLeast(x, -104.f), 89.f);
+  auto [whole, shifted] = round(x, kRounder + 2 * kBias);
+  Value rest = fma(whole, -kLog2Low, fma(whole, -kLog2High, x));
+  // |rest| <= log(2) / 2, to 2^-28.2
+  Value p = polynomial(rest, {1.f, 1.f, 0.49999994f, 0.16666517f, 0.041668102f, 0.0083691655f, 0.0013838003f});
+  // Two powers of n/2, with a bias for each: they cover all results, where 2^n does not, and round only once below the
+  // normal numbers.
+  Value first = powerOf(arith::ShRUIOp::create(b, shifted, integer(1)));
+  Value second = fromBits(arith::SubIOp::create(b, bits(powerOf(shifted)), bits(first)));
+  return mul(mul(p, first), second);
 }
 
 Value ElementaryFunctions::expm1(Value x) {
-  auto [rest, half, root] = splitPowers(atMost(atLeast(x, -18.f), 89.f));
+  // n is even, because s = 2^(n/2) is a float where 2^n is not. For that, floats have to be two apart.
+  x = atMost(atLeast(x, -18.f), 89.f);
+  auto [whole, shifted] = round(x, 2 * (kRounder + kBias));
+  Value rest = fma(whole, -kLog2Low, fma(whole, -kLog2High, x));
+  Value root = powerOf(shifted);
   // |rest| <= log(2), to 2^-29.3
   Value q =
       polynomial(rest, {0.5f, 0.16666672f, 0.041666646f, 0.008332662f, 0.0013889769f, 0.00020091023f, 2.4836045e-05f});
   Value grown = fma(mul(rest, rest), q, rest);
-  // 2^n * grown + (2^n - 1), as s * (s * grown + (s - 1/s)): 2^n may be beyond the largest float.
-  Value inverse = fromBits(arith::SubIOp::create(b, integer(kOne), half));
+  // 2^n * grown + (2^n - 1), as s * (s * grown + (s - 1/s)).
+  Value inverse = fromBits(arith::SubIOp::create(b, integer(2 * kOne), bits(root)));
   return copySign(mul(fma(root, grown, sub(root, inverse)), root), x);
 }
 
+ElementaryFunctions::Decay ElementaryFunctions::decay(Value x) {
+  // One part of log(2) is enough: its error counts n times, and the power 2^n times.
+  auto [whole, shifted] = round(x, kRounder + kBias);
+  return {growth(fma(whole, -kLog2, x)), powerOf(shifted)};
+}
+
 Value ElementaryFunctions::tanh(Value x) {
-  // -t / (t + 2) with t = e^(-2|x|) - 1, which loses nothing where x is small.
-  Value t = expm1(mul(abs(x), constant(-2.f)));
-  return copySign(div(t, add(t, constant(2.f))), x);
+  // (1 - e) / (1 + e) with e = e^(-2|x|), each rounded once, and nothing is lost where x is small.
+  auto [grown, power] = decay(atLeast(mul(abs(x), constant(-2.f)), -18.f));
+  Value numerator = fma(power, grown, sub(power, constant(1.f)));
+  return copySign(div(numerator, fma(power, grown, add(power, constant(1.f)))), x);
+}
+
+//===----------------------------------------------------------------------===//
+// Gates
+//===----------------------------------------------------------------------===//
+
+/// A gate's power 2^n is kept times 2^32, where it is a normal number until the gate rounds to zero, and a zero after
+/// that.
+static constexpr int kLift = 32;
+static constexpr float kLower = 0x1p-32f;
+/// From here on gates round to one.
+static constexpr float kOpen = 18.f;
+
+ElementaryFunctions::Gate ElementaryFunctions::splitGate(Value x) {
+  x = atMost(atLeast(x, -(kLift + kBias) * kLog2), kOpen);
+  auto [whole, shifted] = round(x, kRounder + kBias + kLift);
+  Value rest = fma(whole, kLog2Low, fma(whole, kLog2High, arith::NegFOp::create(b, x)));
+  return {growth(rest), powerOf(shifted)};
+}
+
+Value ElementaryFunctions::openGate(Value a, Value x, Value lifted, Value denominator) {
+  Value product = matchPattern(a, m_OneFloat()) ? lifted : mul(a, lifted);
+  Value result = mul(div(product, denominator), constant(kLower));
+  if (product == lifted)
+    return result;
+  return select(compare(arith::CmpFPredicate::OGT, x, kOpen), a, result);
+}
+
+Value ElementaryFunctions::sigmoidTimes(Value a, Value x) {
+  // With e^-x = (1 + g) / w: 1 / (1 + e^-x) = w / ((1 + w) + g), where all but two operations are exact. What 1 + w
+  // loses below 2^-23 joins g.
+  auto [g, lifted] = splitGate(x);
+  Value one = constant(1.f), sum = fma(lifted, kLower, one);
+  Value lost = fma(lifted, kLower, sub(one, sum));
+  return openGate(a, x, lifted, add(sum, add(g, lost)));
+}
+
+Value ElementaryFunctions::tanhOfSoftplusTimes(Value a, Value x) {
+  // With e^-x = (1 + g) / 2v and s = (1 + v) + g the second factor is 2vs / (s^2 + v^2), or 2v / (s + v^2 / s). Where x
+  // is negative the quotient is small, and joins g, so that what s is rounded by matters only there.
+  auto [g, lifted] = splitGate(x);
+  Value one = constant(1.f), v = mul(lifted, constant(kLower / 2)), sum = add(one, v);
+  Value s = add(sum, g), quotient = div(mul(v, v), s);
+  Value small = add(add(g, add(v, sub(one, sum))), quotient);
+  Value isPositive = compare(arith::CmpFPredicate::OGT, x, 0.f);
+  Value denominator = add(select(isPositive, s, sum), select(isPositive, quotient, small));
+  return openGate(a, x, lifted, denominator);
 }
 
 //===----------------------------------------------------------------------===//
@@ -206,9 +274,11 @@ Value ElementaryFunctions::asin(Value x) {
   Value z = select(isLarge, math::SqrtOp::create(b, square), a);
   // |z| <= 1/2, to 2^-31
   Value p = polynomial(square, {0.1666666f, 0.07500522f, 0.044513352f, 0.031839523f, 0.014312174f, 0.037702117f});
-  p = fma(mul(square, z), p, z);
-  Value rest = sub(constant(kHalfPiHigh), fma(p, 2.f, constant(-kHalfPiLow)));
-  return copySign(select(isLarge, rest, p), x);
+  p = mul(mul(square, z), p);
+  // Small terms by themselves: pi/2 - 2 z is exact, or rounded in the place of the result.
+  Value large = select(isLarge, fma(z, -2.f, constant(kHalfPiHigh)), z);
+  Value small = select(isLarge, fma(p, -2.f, constant(kHalfPiLow)), p);
+  return copySign(add(large, small), x);
 }
 
 Value ElementaryFunctions::atan(Value x) {
@@ -229,14 +299,14 @@ Value ElementaryFunctions::atan(Value x) {
 //===----------------------------------------------------------------------===//
 
 Value ElementaryFunctions::erf(Value x) {
-  // Fitted on |x| <= 3.92, behind which the result is one.
-  auto clamp = [&](Value value, float limit) { return atLeast(atMost(value, limit), -limit); };
-  x = clamp(x, 3.92f);
-  Value square = mul(x, x);
-  Value numerator = mul(x, polynomial(square, {1.1283791f, 0.19990739f, 0.05057098f, 0.0037008214f, 0.00014182716f,
-                                               -1.9576582e-06f, 1.9923123e-08f}));
-  Value denominator = polynomial(square, {1.0f, 0.51049495f, 0.11499125f, 0.01435167f, 0.0009558331f});
-  return clamp(div(numerator, denominator), 1.f);
+  // 1 - e^-y with y = |x| + |x| P(|x|): relative errors of y shrink on the way, so that P takes few terms for all of
+  // |x| <= 3.92, behind which the result is one. To 2^-26.1 up to 1/2, where more roundings count, and 2^-24.1 from
+  // there.
+  Value a = atMost(abs(x), 3.92f);
+  Value p = polynomial(a, {-0.12837918f, -0.6366184f, -0.102794f, 0.019245224f, -7.947617e-05f, -0.0013525374f,
+                           0.0004190697f, -4.613777e-05f});
+  auto [grown, power] = decay(fma(a, p, arith::NegFOp::create(b, a)));
+  return copySign(fma(power, grown, sub(power, constant(1.f))), x);
 }
 
 } // namespace mlir::ac

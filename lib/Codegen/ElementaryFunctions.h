@@ -25,7 +25,7 @@ class ElementaryFunctions {
 public:
   ElementaryFunctions(ImplicitLocOpBuilder &b, Type type) : b(b), type(type) {}
 
-  /// e^x, to 1.5 ulp; results below the normal numbers are rounded once.
+  /// e^x, to 1 ulp; results below the normal numbers are rounded once.
   Value exp(Value x);
   /// e^x - 1, to 1.5 ulp, also where that is small.
   Value expm1(Value x);
@@ -33,16 +33,20 @@ public:
   Value log(Value x);
   /// log(1 + x), to 1.5 ulp.
   Value log1p(Value x);
-  /// To 2.5 ulp.
+  /// To 2 ulp.
   Value tanh(Value x);
+  /// a / (1 + e^-x), to 2 ulp; x up to 18 beside an a beyond 2^69 overflows.
+  Value sigmoidTimes(Value a, Value x);
+  /// a * tanh(log(1 + e^x)), to 2 ulp, with the same limit.
+  Value tanhOfSoftplusTimes(Value a, Value x);
   /// To 1.5 ulp for every argument: `table` holds the digits of 2/pi (see `twoOverPi`).
   Value sin(Value x, Value table) { return sinOrCos(x, table, /*quarter=*/0); }
   Value cos(Value x, Value table) { return sinOrCos(x, table, /*quarter=*/1); }
-  /// To 2.5 ulp.
+  /// To 2 ulp.
   Value asin(Value x);
   /// To 1.5 ulp.
   Value atan(Value x);
-  /// x * P(x^2) / Q(x^2), to 5 ulp: half the time of two polynomials and an exponential, which would be more precise.
+  /// To 2 ulp.
   Value erf(Value x);
 
   /// What sin and cos read: for 2^e * 2/pi modulo 4, e from 0 to 104, its leading 53 bits and the next 53; behind them
@@ -50,12 +54,28 @@ public:
   static SmallVector<double> twoOverPi();
 
 private:
-  /// An exponential's argument as n * log(2) + rest with an even n, and s = 2^(n/2). Even numbers, because s * s covers
-  /// all results where 2^n does not, and rounds only once below the normal numbers.
-  struct Powers {
-    Value rest, half, root;
+  /// The multiple n of log(2) that is next to an exponential's argument, and an integer with n plus what `rounder` adds
+  /// in its lowest bits.
+  struct Multiple {
+    Value whole, shifted;
   };
-  Powers splitPowers(Value x);
+  Multiple round(Value x, float rounder);
+  /// 2^n, with a bias added to n.
+  Value powerOf(Value shifted) { return fromBits(arith::ShLIOp::create(b, shifted, integer(23))); }
+  /// e^x - 1 of |x| <= log(2) / 2.
+  Value growth(Value x);
+  /// e^x = power * (1 + grown) for x from -87 to 0, grown precise where power is one.
+  struct Decay {
+    Value grown, power;
+  };
+  Decay decay(Value x);
+  /// e^-x = (1 + grown) / w, lifted = 2^32 w.
+  struct Gate {
+    Value grown, lifted;
+  };
+  Gate splitGate(Value x);
+  /// a * w / denominator, where x is not so large that it is a.
+  Value openGate(Value a, Value x, Value lifted, Value denominator);
   /// log(2^exponent * (1 + f)), f from sqrt(1/2) - 1 to sqrt(2) - 1.
   Value logOfSplit(Value exponent, Value f);
   Value sinOrCos(Value x, Value table, int quarter);

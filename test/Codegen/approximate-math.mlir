@@ -35,14 +35,15 @@ func.func @double_stays(%x: f64) -> f64 {
   return %r : f64
 }
 
-// One fraction of polynomials, without choices between intervals; the argument of GELU is not divided. NaN is not less or
-// more than the ends.
+// A polynomial and an exponential, without choices between intervals; the argument of GELU is not divided. NaN is not more
+// than the end.
 // CHECK-LABEL: func.func @erf(
 // CHECK-SAME: %[[X:.*]]: vector<8xf32>
 // CHECK: %[[SCALED:.*]] = arith.mulf %[[X]], %{{.*}}
-// CHECK: arith.cmpf ogt, %[[SCALED]], %{{.*}}
-// CHECK-COUNT-10: math.fma {{.*}} : vector<8xf32>
-// CHECK: arith.divf
+// CHECK: %[[SIZE:.*]] = math.absf %[[SCALED]]
+// CHECK: arith.cmpf ogt, %[[SIZE]], %{{.*}}
+// CHECK-NOT: arith.divf
+// CHECK-COUNT-15: math.fma {{.*}} : vector<8xf32>
 // CHECK-NOT: arith.divf
 func.func @erf(%x: vector<8xf32>) -> vector<8xf32> {
   %c = arith.constant dense<1.41421354> : vector<8xf32>
@@ -76,4 +77,49 @@ func.func @cosines(%x: vector<8xf32>) -> vector<8xf32> {
 func.func @expm1(%x: f64) -> f64 {
   %r = math.expm1 %x : f64
   return %r : f64
+}
+
+// The fraction with an exponential is one function: its power is multiplied by the numerator, and nothing overflows. A
+// numerator of one takes neither a product nor a choice.
+// CHECK-LABEL: func.func @swish(
+// CHECK-SAME: %[[X:.*]]: f32
+// CHECK-NOT: math.exp
+// CHECK: arith.mulf %[[X]], %{{.*}}
+// CHECK: arith.divf
+// CHECK: arith.cmpf ogt, %[[X]], %{{.*}}
+// CHECK: arith.select %{{.*}}, %[[X]], %{{.*}}
+func.func @swish(%x: f32) -> f32 {
+  %one = arith.constant 1.0 : f32
+  %n = arith.negf %x : f32
+  %e = math.exp %n : f32
+  %d = arith.addf %e, %one : f32
+  %r = arith.divf %x, %d : f32
+  return %r : f32
+}
+
+// CHECK-LABEL: func.func @sigmoid(
+// CHECK-NOT: math.exp
+// CHECK: %[[Q:.*]] = arith.divf
+// CHECK-NEXT: %[[R:.*]] = arith.mulf %[[Q]], %{{.*}}
+// CHECK-NEXT: return %[[R]]
+func.func @sigmoid(%x: vector<8xf32>) -> vector<8xf32> {
+  %one = arith.constant dense<1.0> : vector<8xf32>
+  %n = arith.negf %x : vector<8xf32>
+  %e = math.exp %n : vector<8xf32>
+  %d = arith.addf %one, %e : vector<8xf32>
+  %r = arith.divf %one, %d : vector<8xf32>
+  return %r : vector<8xf32>
+}
+
+// Mish is one function too, with two fractions.
+// CHECK-LABEL: func.func @mish(
+// CHECK-NOT: math.tanh
+// CHECK-COUNT-2: arith.divf
+// CHECK-NOT: arith.divf
+func.func @mish(%x: f32) -> f32 {
+  %e = math.exp %x : f32
+  %l = math.log1p %e : f32
+  %t = math.tanh %l : f32
+  %r = arith.mulf %x, %t : f32
+  return %r : f32
 }

@@ -80,11 +80,14 @@ static LogicalResult lowerSwish(Node &node) {
   return lowerFormula(node, [&](Scalars &s, ValueRange v) { return swish(s, v[0], s.mul(v[0], alpha)); });
 }
 
-/// x * tanh(log(1 + e)) with e = exp(x), which is x * n / (n + 2) with n = e * (e + 2). From x = 20 on the factor
-/// rounds to one, and stopping there keeps n finite.
+/// x * tanh(log(1 + e)) with e = exp(x), which is made one function of f32 later. Otherwise it is x * n / (n + 2) with
+/// n = e * (e + 2). From x = 20 on the factor rounds to one, and stopping there keeps n finite.
 static LogicalResult lowerMish(Node &node) {
   return lowerFormula(node, [](Scalars &s, ValueRange v) {
-    Value x = v[0], e = s.exp(s.atMost(x, 20.0));
+    Value x = v[0];
+    if (x.getType().isF32())
+      return s.mul(x, s.make<math::TanhOp>(s.make<math::Log1pOp>(s.exp(x))));
+    Value e = s.exp(s.atMost(x, 20.0));
     Value n = s.mul(e, s.add(e, 2.0));
     return s.mul(x, s.div(n, s.add(n, 2.0)));
   });

@@ -8,15 +8,14 @@
 
 namespace mlir::ac {
 
-std::pair<Value, Value> sigmoidFraction(Scalars &s, Value x) {
-  Value e = s.exp(s.neg(s.abs(x)));
-  Value isNegative = s.less(x, s.constant(x.getType(), 0.0));
-  return {s.select(isNegative, e, s.constant(x.getType(), 1.0)), s.add(e, 1.0)};
-}
-
 Value swish(Scalars &s, Value x, Value gate) {
-  auto [numerator, denominator] = sigmoidFraction(s, gate);
-  return s.div(s.mul(x, numerator), denominator);
+  // Made one function of f32 later.
+  if (gate.getType().isF32())
+    return s.div(x, s.add(s.exp(s.neg(gate)), 1.0));
+  // Of large negative numbers e^-x would overflow where the sigmoid is not zero yet.
+  Value e = s.exp(s.neg(s.abs(gate)));
+  Value isNegative = s.less(gate, s.constant(gate.getType(), 0.0));
+  return s.div(s.select(isNegative, s.mul(x, e), x), s.add(e, 1.0));
 }
 
 Value geluTanh(Scalars &s, Value x) {

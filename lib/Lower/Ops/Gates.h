@@ -11,10 +11,6 @@
 
 namespace mlir::ac {
 
-/// The sigmoid of x as a numerator and a denominator, 1 and 1 + e^-x or e^x and 1 + e^x: of large negative numbers e^-x
-/// would overflow where the sigmoid is not zero yet.
-std::pair<Value, Value> sigmoidFraction(Scalars &s, Value x);
-
 /// x * sigmoid(gate), as one division.
 Value swish(Scalars &s, Value x, Value gate);
 

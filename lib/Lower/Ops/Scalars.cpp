@@ -84,10 +84,7 @@ Value Scalars::lessEqual(Value x, Value y) {
   return compare(arith::CmpFPredicate::OLE, predicate, x, y);
 }
 
-Value Scalars::sigmoid(Value x) {
-  auto [numerator, denominator] = sigmoidFraction(*this, x);
-  return div(numerator, denominator);
-}
+Value Scalars::sigmoid(Value x) { return swish(*this, constant(x.getType(), 1.0), x); }
 
 Value Scalars::softplus(Value x) {
   Value tail = make<math::Log1pOp>(exp(neg(abs(x))));
