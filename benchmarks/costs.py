@@ -25,6 +25,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import documents
 from peers import SETTINGS
 from turns import HERE, REPOSITORY, Worker, compile_model, machine, take_turns
 
@@ -34,7 +35,7 @@ from real_models.graph import FLOAT, Graph
 from run import collect
 
 DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- costs -->", "<!-- end of costs -->"
+MARKS = "<!-- costs -->", "<!-- end of costs -->"
 MEMORY_GOAL, START_GOAL, WARM_GOAL = 0.8, 0.5, 1 / 3
 # How often an executable is started, and a run of each size is timed.
 STARTS, TURNS = 5, 11
@@ -232,15 +233,6 @@ def measure_growth(costs, config, only):
     return rows
 
 
-def update_document(text):
-    document = DOCUMENT.read_text()
-    before, _, rest = document.partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        sys.exit(f"costs: error: {DOCUMENT} has no place between '{BEGIN}' and '{END}'")
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}{END}{after}")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=REPOSITORY / "build" / "release")
@@ -270,7 +262,7 @@ def main() -> int:
     (options.out / "costs.md").write_text(text)
     print("\n" + text)
     if options.update_docs:
-        update_document(text)
+        documents.put(DOCUMENT, MARKS, text)
     return 1 if kept["failures"] else 0
 
 

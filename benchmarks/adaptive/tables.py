@@ -150,13 +150,3 @@ def markdown(kept, engines):
     worst = max((r["difference"] for r in results if r["engine"] == "accordion"), default=0.0)
     lines.append(f"The largest difference of any answer of Accordion from the reference is {worst:.1e} of the largest number.")
     return "\n".join(lines) + "\n"
-
-
-def update(document, text):
-    """Puts the tables between the marks of a document."""
-    old = document.read_text()
-    head, _, rest = old.partition(MARKS[0])
-    _, found, tail = rest.partition(MARKS[1])
-    if not found:
-        raise SystemExit(f"{document}: error: the marks {MARKS[0]} and {MARKS[1]} are missing")
-    document.write_text(f"{head}{MARKS[0]}\n{text}{MARKS[1]}{tail}")
