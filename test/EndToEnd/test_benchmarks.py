@@ -80,7 +80,7 @@ def test_the_results_go_between_the_marks_of_the_page(results, tmp_path):
     page = REPOSITORY / "docs" / "benchmarks-adaptive.md"
     copy = tmp_path / page.name
     copy.write_text(page.read_text())
-    code = "import sys, pathlib, tables; tables.update(pathlib.Path(sys.argv[1]), sys.stdin.read())"
+    code = "import sys, pathlib, documents, tables; documents.put(pathlib.Path(sys.argv[1]), tables.MARKS, sys.stdin.read())"
     folders = [str(REPOSITORY / "benchmarks"), str(REPOSITORY / "benchmarks" / "adaptive")]
     for _ in range(2):  # what was there is replaced
         command = [sys.executable, "-c", code, str(copy)]
