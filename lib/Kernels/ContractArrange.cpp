@@ -192,6 +192,16 @@ Value ContractEmitter::arrangeRows(Kernels &kernels) {
   return memory;
 }
 
+Value ContractEmitter::interleave(SmallVector<Value> rows) {
+  while (rows.size() > 1) {
+    SmallVector<Value> merged;
+    for (size_t i = 0; i < rows.size() / 2; ++i)
+      merged.push_back(vector::InterleaveOp::create(b, rows[i], rows[i + rows.size() / 2]));
+    rows = merged;
+  }
+  return rows.front();
+}
+
 /// The kernel that copies panels: its arguments are the rhs, the memory for panels, and the range of panels.
 void ContractEmitter::emitGrouping(func::FuncOp kernel, int64_t group) {
   auto arguments = kernel.getArguments();
@@ -218,14 +228,7 @@ void ContractEmitter::emitGrouping(func::FuncOp kernel, int64_t group) {
     rows.push_back(vector::MaskedLoadOp::create(b, rowType, from, ordered(op.getRhsOrder(), {batch, place, first}),
                                                 arith::SelectOp::create(b, isInside, mask, none), zero));
   }
-  // One element of each row in turn.
-  while (rows.size() > 1) {
-    SmallVector<Value> merged;
-    for (size_t i = 0; i < rows.size() / 2; ++i)
-      merged.push_back(vector::InterleaveOp::create(b, rows[i], rows[i + rows.size() / 2]));
-    rows = merged;
-  }
-  vector::StoreOp::create(b, rows.front(), to, ValueRange{batch, panel, groupIndex, index(0)});
+  vector::StoreOp::create(b, interleave(rows), to, ValueRange{batch, panel, groupIndex, index(0)});
 }
 
 /// Memory for panels of groups of `small` elements, [batch, panel, groups of the depth, panel of groups].

@@ -184,6 +184,8 @@ private:
   void emitArrangement(func::FuncOp kernel);
   Value enterLoop(Value begin, Value end);
   void emitGrouping(func::FuncOp kernel, int64_t group);
+  /// One element of each of the vectors in turn; their number is a power of two.
+  Value interleave(SmallVector<Value> rows);
   Value allocateGroups(Value batches, Value panels, Value depth, DotUnit with, Type small);
 
   //===--- Columns of an image in groups (ContractLines.cpp) ------------------===//

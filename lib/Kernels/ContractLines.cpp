@@ -139,15 +139,8 @@ void ContractEmitter::emitLineGrouping(func::FuncOp kernel, int64_t group) {
     return vector::MaskedLoadOp::create(b, rowType, from, ValueRange{firstLine, add(start, segment.offset)},
                                         segment.mask, otherwise);
   };
-  auto store = [&](Value groupIndex, SmallVector<Value> rows) {
-    // One element of each row in turn.
-    while (rows.size() > 1) {
-      SmallVector<Value> merged;
-      for (size_t i = 0; i < rows.size() / 2; ++i)
-        merged.push_back(vector::InterleaveOp::create(b, rows[i], rows[i + rows.size() / 2]));
-      rows = merged;
-    }
-    vector::StoreOp::create(b, rows.front(), to, ValueRange{image, panel, groupIndex, index(0)});
+  auto store = [&](Value groupIndex, const SmallVector<Value> &rows) {
+    vector::StoreOp::create(b, interleave(rows), to, ValueRange{image, panel, groupIndex, index(0)});
   };
   auto copyGroups = [&](llvm::function_ref<SmallVector<Value>(ArrayRef<Value>)> loadRows) {
     for (bool isPartial : {false, true}) {
