@@ -27,14 +27,23 @@ void ContractEmitter::callPanel(const Tile &tile, Value rowBegin, Value rowEnd, 
   HalideCall call(b);
   call.addNumber(rowCount);
 
+  if (op.getCopied()) {
+    Tile whole = tile;
+    whole.vectors = vectors;
+    whole.masked = true;
+    setMasks(columnsLeft, vectors);
+    copyPanel(whole);
+  }
   auto view = stridesOf(lhs);
   int64_t rowDim = ContractOp::dimOf(op.getLhsOrder(), 1), depthDim = ContractOp::dimOf(op.getLhsOrder(), 2);
   Value lhsRowCount = lhsRows ? memref::DimOp::create(b, lhs, rowDim).getResult() : rowCount;
   call.addBuffer(lhs, placeOf(view, ordered(op.getLhsOrder(), {tile.lhsBatch, lhsRows ? zero : rowBegin, zero})),
                  {Dimension{depth, view.getStrides()[depthDim]}, Dimension{lhsRowCount, view.getStrides()[rowDim]}});
-  view = stridesOf(rhs);
-  call.addBuffer(rhs, placeOf(view, {tile.rhsBatch, tile.panel, zero, zero}),
-                 {Dimension{index(width), one}, Dimension{depth, index(width)}});
+  Value panel = op.getCopied() ? scratch : rhs;
+  view = stridesOf(panel);
+  SmallVector<Value> first =
+      op.getCopied() ? SmallVector<Value>{zero, zero} : SmallVector<Value>{tile.rhsBatch, tile.panel, zero, zero};
+  call.addBuffer(panel, placeOf(view, first), {Dimension{index(width), one}, Dimension{depth, index(width)}});
   if (lhsRows) {
     view = stridesOf(lhsRows);
     call.addBuffer(lhsRows, placeOf(view, {rowBegin}), {Dimension{rowCount, view.getStrides()[0]}});
@@ -55,9 +64,10 @@ void ContractEmitter::callPanel(const Tile &tile, Value rowBegin, Value rowEnd, 
     call.addBuffer(extra, placeOf(view, first), dimensions);
   }
   view = stridesOf(result);
-  int64_t outRowDim = ContractOp::dimOf(op.getOutOrder(), 1);
-  call.addBuffer(result, placeOf(view, ordered(op.getOutOrder(), {tile.batch, rowBegin, tile.column})),
-                 {Dimension{columns, one}, Dimension{rowCount, view.getStrides()[outRowDim]}});
+  SmallVector<Value> place = op.getOutPanels() ? SmallVector<Value>{tile.batch, tile.panel, rowBegin, zero}
+                                               : ordered(op.getOutOrder(), {tile.batch, rowBegin, tile.column});
+  call.addBuffer(result, placeOf(view, place),
+                 {Dimension{columns, one}, Dimension{rowCount, view.getStrides()[op.getOutDim(1)]}});
   call.create(entry);
 }
 

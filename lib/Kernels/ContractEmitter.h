@@ -15,6 +15,8 @@ namespace mlir::ac {
 
 /// Rows of a task: enough to use a panel that is in the cache sixteen times over, few enough to share the work.
 constexpr int64_t kTilesPerTask = 16;
+/// The same where the first tile copies the panel, which takes it half as long again.
+constexpr int64_t kTilesPerCopy = 64;
 /// Up to this depth, storing a tile takes longer than computing it. Where there are many panels, a tile's rows then
 /// pass through as many of them before the next rows do: stores walk along rows instead of jumping from one to the
 /// next.
@@ -87,6 +89,8 @@ private:
   int64_t chunkRows() {
     if (unpacksToTiles())
       return kBlockRows * kUnpackedBlocks;
+    if (op.getCopied())
+      return rows * kTilesPerCopy;
     return rows * (unit == DotUnit::Tiles ? 2 : kTilesPerTask);
   }
   /// Panels of a task: many for a shallow product or with tile registers, else one.
@@ -107,12 +111,18 @@ private:
   Value numRowsOf(Value lhsPlaces, Value resultPlaces) {
     if (lhsPlaces || resultPlaces)
       return memref::DimOp::create(b, lhsPlaces ? lhsPlaces : resultPlaces, 0);
-    return dimOf(result, op.getOutOrder(), 1);
+    return memref::DimOp::create(b, result, op.getOutDim(1));
   }
+  Value numColumns() {
+    return op.getOutPanels() ? dimOf(rhs, op.getRhsOrder(), 2) : dimOf(result, op.getOutOrder(), 2);
+  }
+  /// Makes the masks of the first `count` vectors of a panel with as many columns left.
+  void setMasks(Value columnsLeft, unsigned count);
   void emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value columnsLeft);
   /// The same by a function from elsewhere (CallPanel.cpp).
   void callPanel(const Tile &tile, Value rowBegin, Value rowEnd, Value columnsLeft);
   void emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
+  void emitCopiedBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
   /// A tile of exactly the rows from `row` to `rowEnd`, which are at most `most`; none for zero.
   void emitRowsLeft(const Tile &tile, Value row, Value rowEnd, int64_t most);
   /// What a tile fetches from memory on its way. A panel takes as long to arrive as the work of some ten rows on it.
@@ -152,6 +162,10 @@ private:
   Value fourBits(Value words, Value shift);
   /// Computes the panel's numbers into `scratch`.
   void unpackPanel(const Tile &tile);
+  /// Copies the panel to `scratch`.
+  void copyPanel(const Tile &tile);
+  /// Whether many rows read a panel from there.
+  bool usesScratch() { return op.isQuantized() || op.getCopied(); }
   /// Whether a panel of small integers that many rows use becomes bf16 in tiles, as its lhs asks for.
   bool unpacksToTiles() {
     return op.isQuantized() && op.getPacked() && vectors % kBlockVectors == 0 && hasMasks &&
@@ -235,10 +249,11 @@ private:
   Value lhs, rhs, result;
   Value lhsRows, outRows;       // places of rows, or null
   Value scales, zeros, offsets; // of a quantised rhs, or null
-  Value scratch;                // where a quantised panel is unpacked to for many rows, [depth, panel] if not for tiles
+  Value scratch; // where a panel is unpacked or copied to for many rows, [depth, panel] if not for tiles
   Value arranged, tileSums;     // with tile registers: the lhs in tiles, and memory for a tile of sums
   SmallVector<Value> starts;    // per vector of the panel at hand: what its sums start with; empty: zero
   bool isUnpacked = false;      // whether it has been, at the place where code is emitted
+  bool isCopying = false;       // whether the rows of the panel that are read there are copied
   Value rhsStarts;              // of the steps of overlapping matrices, or null
   SmallVector<Value> extras;
   SmallVector<Value> masks;           // per vector of the panel at hand

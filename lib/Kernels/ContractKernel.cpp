@@ -45,7 +45,7 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   };
   lhsRows = takeIf(op.getLhsRows()), outRows = takeIf(op.getOutRows()), rhsStarts = takeIf(op.getRhsStarts());
   scales = takeIf(op.getScales()), zeros = takeIf(op.getZeros()), offsets = takeIf(op.getOffsets());
-  scratch = takeIf(op.getScales());
+  scratch = takeIf(usesScratch() ? result : Value());
   if (usesTiles()) {
     arranged = arguments.front();
     arguments = arguments.drop_front();
@@ -61,7 +61,7 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   Value next = fetchesPanels() ? arguments.front() : Value();
   Value begin = kernel.getArguments().drop_back().back(), end = kernel.getArguments().back();
   int64_t panelSize = lanes * vectors, chunkRows = this->chunkRows();
-  Value numRows = numRowsOf(lhsRows, outRows), numColumns = dimOf(result, op.getOutOrder(), 2);
+  Value numRows = numRowsOf(lhsRows, outRows), numColumns = this->numColumns();
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
         chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
   Value together = panelsOfTask(panels, dimOf(lhs, op.getLhsOrder(), 2));
@@ -139,7 +139,9 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
 
 ContractEmitter::Remainder ContractEmitter::remainder() {
   int64_t panelSize = lanes * vectors;
-  int64_t columns = cast<MemRefType>(op.getInit().getType()).getDimSize(ContractOp::dimOf(op.getOutOrder(), 2));
+  int64_t columns = op.getOutPanels()
+                        ? cast<MemRefType>(op.getRhs().getType()).getDimSize(ContractOp::dimOf(op.getRhsOrder(), 2))
+                        : cast<MemRefType>(op.getInit().getType()).getDimSize(op.getOutDim(2));
   if (!ShapedType::isDynamic(columns)) {
     Remainder left{columns >= panelSize, {}};
     if (columns % panelSize)
@@ -152,6 +154,13 @@ ContractEmitter::Remainder ContractEmitter::remainder() {
     left.vectors.push_back(few);
   left.vectors.push_back(vectors);
   return left;
+}
+
+void ContractEmitter::setMasks(Value columnsLeft, unsigned count) {
+  masks.clear();
+  for (unsigned v = 0; v < count; ++v)
+    masks.push_back(vector::CreateMaskOp::create(
+        b, maskType, ValueRange{arith::SubIOp::create(b, columnsLeft, index(v * lanes)).getResult()}));
 }
 
 /// Chooses how many vectors of the panel are computed.
@@ -174,10 +183,7 @@ void ContractEmitter::emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value c
     b.setInsertionPointToStart(choice.elseBlock());
   }
   tile.masked = true;
-  masks.clear();
-  for (unsigned v = 0; v < left.vectors.back(); ++v)
-    masks.push_back(vector::CreateMaskOp::create(
-        b, maskType, ValueRange{arith::SubIOp::create(b, columnsLeft, index(v * lanes)).getResult()}));
+  setMasks(columnsLeft, left.vectors.back());
   for (unsigned few : ArrayRef(left.vectors).drop_back()) {
     tile.vectors = few;
     auto choice = ifColumns(arith::CmpIPredicate::sle, lanes * few);
@@ -211,6 +217,8 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
   }
   if (unit == DotUnit::Tiles)
     return emitTileBlocks(tile, rowBegin, rowEnd);
+  if (op.getCopied())
+    return emitCopiedBlocks(tile, rowBegin, rowEnd);
   if (unit == DotUnit::Vectors)
     sumColumns(tile);
   // Half of the vectors leave registers for twice the rows. With fewer, additions wait for each other.
@@ -244,6 +252,29 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
     emitRowLoop(tile, rowBegin, fullEnd, rows, {Fetch::Stream});
   }
   emitRowsLeft(tile, fullEnd, rowEnd, rows - 1);
+}
+
+/// The first tile copies the panel on its way, where multiplications take longer than loads and stores. The others read
+/// the copy.
+void ContractEmitter::emitCopiedBlocks(const Tile &tile, Value rowBegin, Value rowEnd) {
+  OpBuilder::InsertionGuard guard(b);
+  Value second = addIndex(rowBegin, rows);
+  Value isTile = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, second, rowEnd);
+  auto choice = scf::IfOp::create(b, isTile, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(choice.thenBlock());
+  isCopying = true;
+  emitTile(tile, rowBegin, rows, {});
+  isCopying = false;
+  b.setInsertionPointToStart(choice.elseBlock());
+  copyPanel(tile);
+  b.setInsertionPointAfter(choice);
+  Value row = arith::SelectOp::create(b, isTile, second, rowBegin);
+  isUnpacked = true;
+  if (tile.vectors * 2 <= vectors && rows > 1)
+    row = emitRowLoop(tile, row, rowEnd, 2 * rows, {});
+  Value fullEnd = emitRowLoop(tile, row, rowEnd, rows, {});
+  emitRowsLeft(tile, fullEnd, rowEnd, rows - 1);
+  isUnpacked = false;
 }
 
 void ContractEmitter::emitRowsLeft(const Tile &tile, Value row, Value rowEnd, int64_t most) {
@@ -378,11 +409,13 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
 void ContractEmitter::emitStore(Value sum, const Tile &tile, Value row, Value outRow, unsigned v) {
   Value value = epilogue(sum, tile, row, v);
   SmallVector<Value> position =
-      ordered(op.getOutOrder(), {tile.batch, outRow, addIndex(tile.column, v * lanes), tile.image});
+      op.getOutPanels()
+          ? SmallVector<Value>{tile.batch, tile.panel, outRow, index(v * lanes)}
+          : ordered(op.getOutOrder(), {tile.batch, outRow, addIndex(tile.column, v * lanes), tile.image});
   if (op.getAccumulate())
     value = fusedSum(b, loadVector(result, position, cast<VectorType>(value.getType()), v, tile.masked), value,
                      /*minus=*/false);
-  if (tile.masked)
+  if (tile.masked && !op.getOutPanels())
     vector::MaskedStoreOp::create(b, result, position, masks[v], value);
   else
     vector::StoreOp::create(b, value, result, position);

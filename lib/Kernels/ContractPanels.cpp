@@ -51,9 +51,12 @@ SmallVector<Value> ContractEmitter::loadRow(const Tile &tile, Value k) {
   if (op.getGroup())
     return loadGroups(tile, k);
   SmallVector<Value> row;
-  for (unsigned v = 0; v < tile.vectors; ++v)
+  for (unsigned v = 0; v < tile.vectors; ++v) {
     row.push_back(isUnpacked ? vector::LoadOp::create(b, vectorType, scratch, ValueRange{k, index(v * lanes)})
                              : widen(loadPanel(rhs, tile, k, v), op.getRhsUnsigned()));
+    if (isCopying)
+      vector::StoreOp::create(b, row.back(), scratch, ValueRange{k, index(v * lanes)});
+  }
   return row;
 }
 
@@ -173,6 +176,13 @@ SmallVector<Value> ContractEmitter::walkBlocks(const Tile &tile, ValueRange star
     Value shift = shiftOf(arith::SubIOp::create(b, k, first));
     stepWith(k, {}, load(isWords ? rowsOfPanel : k), shift, loadBlock(tile, addIndex(numBlocks, -1)), sums);
   });
+}
+
+void ContractEmitter::copyPanel(const Tile &tile) {
+  isCopying = true;
+  emitLoop(index(0), dimOf(lhs, op.getLhsOrder(), 2), {},
+           [&](Value k, SmallVectorImpl<Value> &) { loadRow(tile, k); });
+  isCopying = false;
 }
 
 void ContractEmitter::unpackPanel(const Tile &tile) {

@@ -57,6 +57,7 @@ std::string ContractEmitter::fingerprint(ValueRange operands) {
     os << type << ";";
   os << entry << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked())
      << bool(op.getAccumulate()) << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getRhsStarts())
+     << bool(op.getCopied()) << bool(op.getOutPanels())
      << bool(op.getZeros()) << bool(op.getOffsets()) << bool(op.getLhsUnsigned()) << bool(op.getRhsUnsigned());
   os << op.getBlockSize().value_or(0) << ";" << op.getGroup().value_or(0) << ";" << op.getLeast().value_or(0) << ";";
   for (DenseI64ArrayAttr order : {op.getLhsOrderAttr(), op.getRhsOrderAttr(), op.getOutOrderAttr()})
@@ -102,7 +103,7 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   Value constantTiles = unit == DotUnit::Tiles ? arrangeConstantRows() : Value();
   lhs = makeDynamic(b, op.getLhs(), 0);
   rhs = op.getPacked() ? makeDynamic(b, op.getRhs(), 1) : makeDynamic(b, withUnitStride(b, op.getRhs(), op), 0);
-  result = makeDynamic(b, op.getInit(), 0);
+  result = makeDynamic(b, op.getInit(), op.getOutPanels());
   SmallVector<Value> operands{lhs, rhs, result};
   for (auto [extra, map] : llvm::zip_equal(op.getExtras(), op.getExtraMaps().getAsValueRange<AffineMapAttr>())) {
     Value buffer = alongColumns(map) ? withUnitStride(b, extra, op) : extra;
@@ -130,8 +131,8 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   operands.append(captured);
 
   int64_t panelSize = lanes * vectors;
-  Value batches = dimOf(result, op.getOutOrder(), 0), numRows = numRowsOf(op.getLhsRows(), op.getOutRows()),
-        numColumns = dimOf(result, op.getOutOrder(), 2), depth = dimOf(lhs, op.getLhsOrder(), 2);
+  Value batches = memref::DimOp::create(b, result, op.getOutDim(0)),
+        numRows = numRowsOf(op.getLhsRows(), op.getOutRows()), numColumns = this->numColumns(), depth = dimOf(lhs, op.getLhsOrder(), 2);
   if (op.hasImages())
     batches = arith::MulIOp::create(b, batches, dimOf(result, op.getOutOrder(), 3));
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
@@ -149,9 +150,8 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(parallel.getBody().front().getTerminator());
   Value unpacked;
-  if (op.isQuantized()) {
-    // One panel for each range; few rows do not use it.
-    Value isUsed = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, numRows, index(rows));
+  if (usesScratch()) {
+    // One panel for each range.
     Value length = depth;
     auto type = MemRefType::get({ShapedType::kDynamic, panelSize}, element);
     if (unpacksToTiles()) { // groups of two, as many as fill tiles, for each half of the panel
@@ -160,7 +160,10 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
       length = arith::MulIOp::create(b, filled, index(kTileRows * vectors / kBlockVectors));
       type = MemRefType::get({ShapedType::kDynamic, kLineBytes}, b.getBF16Type());
     }
-    length = arith::SelectOp::create(b, isUsed, length, index(0));
+    if (op.isQuantized()) { // few rows do not use it
+      Value isUsed = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, numRows, index(rows));
+      length = arith::SelectOp::create(b, isUsed, length, index(0));
+    }
     unpacked = memref::AllocOp::create(b, type, ValueRange{length});
     operands.insert(operands.begin() + scratchAt, unpacked);
   }

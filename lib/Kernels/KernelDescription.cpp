@@ -178,15 +178,17 @@ bool isAllF32(ContractOp op) {
 }
 
 std::optional<std::string> describeKernel(ContractOp op, const TargetInfo &target) {
-  auto rhs = cast<ShapedType>(op.getRhs().getType());
-  if (!isServed(target) || !isAllF32(op) || !op.getPacked() || op.readsInit() ||
-      op.getLanes() != target.panel(op.getElementType()) || !fits(rhs.getDimSize(2)))
+  auto lhs = cast<ShapedType>(op.getLhs().getType());
+  if (!isServed(target) || !isAllF32(op) || !(op.getPacked() || op.getCopied()) || op.readsInit() || op.hasImages() ||
+      !fits(lhs.getDimSize(ContractOp::dimOf(op.getLhsOrder(), 2))))
+    return std::nullopt;
+  if (op.getPacked() && (op.getLanes() != target.panel(op.getElementType()) ||
+                         !hasKnownStride(op.getRhs(), 2, op.getLanes()) || !hasKnownStride(op.getRhs(), 3, 1)))
     return std::nullopt;
   for (int64_t dim : {1, 2})
     if (!hasKnownStride(op.getLhs(), ContractOp::dimOf(op.getLhsOrder(), dim)))
       return std::nullopt;
-  if (!hasKnownStride(op.getRhs(), 2, op.getLanes()) || !hasKnownStride(op.getRhs(), 3, 1) ||
-      !hasKnownStride(op.getInit(), ContractOp::dimOf(op.getOutOrder(), 1)))
+  if (!hasKnownStride(op.getInit(), op.getOutDim(1)))
     return std::nullopt;
   Array extras;
   for (auto [map, extra] : llvm::zip_equal(op.getExtraMaps().getAsValueRange<AffineMapAttr>(), op.getExtras())) {
@@ -270,8 +272,10 @@ std::string describeWork(ContractOp op) {
   auto sizeOf = [](ShapedType type, std::optional<ArrayRef<int64_t>> order, int64_t dim) {
     return type.getDimSize(ContractOp::dimOf(order, dim));
   };
-  return "product " + text({sizeOf(init, op.getOutOrder(), 0), sizeOf(init, op.getOutOrder(), 1),
-                            sizeOf(lhs, op.getLhsOrder(), 2), sizeOf(init, op.getOutOrder(), 2)});
+  int64_t columns = op.getOutPanels() ? sizeOf(cast<ShapedType>(op.getRhs().getType()), op.getRhsOrder(), 2)
+                                      : sizeOf(init, op.getOutOrder(), 2);
+  return "product " + text({init.getDimSize(op.getOutDim(0)), init.getDimSize(op.getOutDim(1)),
+                            sizeOf(lhs, op.getLhsOrder(), 2), columns});
 }
 
 std::string describeWork(DepthwiseOp op) {

@@ -7,14 +7,12 @@
 //
 // A panel of a matrix whose rows are an image apart touches a page of memory for each row, and the same few sets of the
 // caches where images have a power of two of pixels: it does not stay in the cache while the rows of the lhs pass by.
-// So the columns of products with many of them are copied into the layout that constant weights have, as many at a time
-// as stay in the second-level cache until they are multiplied.
-//
-// This happens after elementwise users have become epilogues, which are then in the loop over groups of columns too.
+// So the kernels of products with many rows copy it, while the first rows do.
 //
 // Where the columns are themselves the result of such a product that nothing else uses, as in the two layers of a
-// perceptron over pixels, the first product joins the loop of the second, and writes the panels: what stands between
-// them never leaves the cache.
+// perceptron over pixels, the first product writes panels, as many at a time as stay in the second-level cache until
+// the second has multiplied them. This happens after elementwise users have become epilogues, which are then in the
+// loop over groups of columns too.
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/ContractEmitter.h"
@@ -26,7 +24,7 @@ namespace mlir::ac {
 
 namespace {
 
-/// Bytes of columns to pack at a time: half of a second-level cache of a megabyte.
+/// Bytes of columns between two products: half of a second-level cache of a megabyte.
 constexpr int64_t kBytesAtOnce = 1 << 19;
 /// Rows of the lhs below which a panel is not read often enough to be worth the copy.
 constexpr int64_t kFewestRows = 40;
@@ -39,10 +37,11 @@ public:
   ColumnPacker(ContractOp op, int64_t lanes) : op(op), b(op.getLoc(), op), lanes(lanes) {}
 
   bool isWorthwhile();
+  bool isCut();
   /// The product whose result the columns are, if it can write panels, or null.
   ContractOp findProducer();
-  /// With `producer`, which is erased, in front of it.
-  void rewrite(ContractOp producer);
+  /// Makes one loop of both; `producer` is erased.
+  void join(ContractOp producer);
 
 private:
   OpFoldResult dim(Value tensor, int64_t axis) { return tensor::getMixedSize(b, b.getLoc(), tensor, axis); }
@@ -50,8 +49,8 @@ private:
     return affine::makeComposedFoldedAffineApply(b, b.getLoc(), AffineMap::get(operands.size(), 0, expr), operands);
   }
   Value asValue(OpFoldResult value) { return getValueOrCreateConstantIndexOp(b, b.getLoc(), value); }
-  Value pack(Value rhs, OpFoldResult begin, OpFoldResult count);
-  Value produce(ContractOp producer, Value packed);
+  Value produce(ContractOp producer, OpFoldResult begin, OpFoldResult count);
+  SmallVector<Value> cutExtras(ContractOp product, OpFoldResult begin, OpFoldResult count);
   Value multiply(Value packed, Value whole, OpFoldResult begin, OpFoldResult count);
 
   ContractOp op;
@@ -60,15 +59,22 @@ private:
 };
 
 bool ColumnPacker::isWorthwhile() {
-  if (op.getPacked() || op.isQuantized() || op.getRhsStarts() || op->getNumResults() != 1)
+  if (op.getPacked() || op.isQuantized() || op->getNumResults() != 1)
     return false;
-  auto rhs = cast<RankedTensorType>(op.getRhs().getType());
-  auto rows = cast<RankedTensorType>(op.getLhs().getType()).getDimSize(1);
+  auto lhs = cast<RankedTensorType>(op.getLhs().getType()), rhs = cast<RankedTensorType>(op.getRhs().getType());
   // A product whose depth or rows are not known is one of activations, and seldom has this shape. (A dynamic size is
   // negative.)
-  if (rows < kFewestRows || rhs.getDimSize(1) < kLeastDepth)
+  int64_t depth = lhs.getDimSize(2);
+  if (op.getLhsOrder() || lhs.getDimSize(1) < kFewestRows || depth < kLeastDepth)
     return false;
-  if (!rhs.isDynamicDim(2) && (rhs.getDimSize(2) < lanes || rhs.getDimSize(1) * rhs.getDimSize(2) < kFewestElements))
+  if (op.getRhsStarts())
+    return true;
+  return rhs.isDynamicDim(2) || (rhs.getDimSize(2) >= lanes && depth * rhs.getDimSize(2) >= kFewestElements);
+}
+
+/// Whether a group of its columns can be computed by itself.
+bool ColumnPacker::isCut() {
+  if (op.getRhsStarts())
     return false;
   // Extras are cut along the columns, where they have them as they are.
   return llvm::all_of(op.getExtraMaps().getAsValueRange<AffineMapAttr>(),
@@ -93,98 +99,40 @@ static Value throughShapes(Value rhs) {
 
 ContractOp ColumnPacker::findProducer() {
   auto producer = throughShapes(op.getRhs()).getDefiningOp<ContractOp>();
-  if (!producer || !producer->hasOneUse() || producer->getBlock() != op->getBlock() || producer.readsInit() ||
-      producer.getLhsRows() || producer.getOutOrder() || producer.getRhsOrder() ||
-      !ColumnPacker(producer, lanes).isWorthwhile())
+  if (!isCut() || op.getRhsOrder() || op.getRhsBatch().getResult(0) != b.getAffineDimExpr(0) || !producer ||
+      !producer->hasOneUse() || producer->getBlock() != op->getBlock() || producer.readsInit() ||
+      producer.getLhsRows() || producer.getOutOrder() || producer.getRhsOrder())
     return {};
-  // Panels become its batch: nothing may depend on which batch or column it is.
-  AffineExpr batch = b.getAffineDimExpr(0);
-  if (producer.getLhsBatch().isFunctionOfDim(0) || producer.getRhsBatch().getResult(0) != batch ||
-      op.getRhsBatch().getResult(0) != batch)
-    return {};
-  for (AffineMap map : producer.getExtraMaps().getAsValueRange<AffineMapAttr>())
-    if (map.isFunctionOfDim(0) || map.isFunctionOfDim(2))
-      return {};
-  return producer;
+  ColumnPacker packer(producer, lanes);
+  return packer.isWorthwhile() && packer.isCut() ? producer : ContractOp();
 }
 
-/// Columns [begin, begin + count) as [batch, panels, depth, lanes], the columns past the last being zero.
-Value ColumnPacker::pack(Value rhs, OpFoldResult begin, OpFoldResult count) {
-  Type element = getElementTypeOrSelf(rhs);
-  AffineExpr d0, d1;
-  bindDims(b.getContext(), d0, d1);
-  OpFoldResult batch = dim(rhs, 0), depth = dim(rhs, 1), panels = apply(d0.ceilDiv(lanes), count),
-               full = apply(d0.floorDiv(lanes), count), left = apply(d0 % lanes, count);
-  Value whole =
-      tensor::EmptyOp::create(b, SmallVector<OpFoldResult>{batch, panels, depth, b.getIndexAttr(lanes)}, element);
-  SmallVector<OpFoldResult> offsets(4, b.getIndexAttr(0)), strides(4, b.getIndexAttr(1));
-  SmallVector<utils::IteratorType> iterators(4, utils::IteratorType::parallel);
-  Value columns = sliceAlong(b, rhs, 2, begin, count);
-  auto copyPanels = [&](OpFoldResult first, OpFoldResult number, Value source, Value valid) {
-    SmallVector<OpFoldResult> sizes{batch, number, depth, b.getIndexAttr(lanes)};
-    Value init = tensor::EmptyOp::create(b, sizes, element);
-    MLIRContext *context = b.getContext();
-    AffineExpr e0 = b.getAffineDimExpr(0), e1 = b.getAffineDimExpr(1), e2 = b.getAffineDimExpr(2),
-               e3 = b.getAffineDimExpr(3);
-    SmallVector<AffineMap> maps{AffineMap::get(4, 0, {e0, e2, e1, e3}, context)};
-    SmallVector<Value> inputs;
-    if (!valid) {
-      inputs.push_back(source);
-      maps.insert(maps.begin(), AffineMap::get(4, 0, {e0, e1, e2 * lanes + e3}, context));
-    }
-    Value part = linalg::GenericOp::create(
-                     b, init.getType(), inputs, init, maps, iterators,
-                     [&](OpBuilder &inner, Location loc, ValueRange values) {
-                       Value result = values[0];
-                       if (valid) {
-                         auto at = [&](int64_t axis) -> Value { return linalg::IndexOp::create(inner, loc, axis); };
-                         Value lane = at(3), zero = arith::ConstantIndexOp::create(inner, loc, 0);
-                         Value inside = arith::CmpIOp::create(inner, loc, arith::CmpIPredicate::ult, lane, valid);
-                         Value column = arith::SelectOp::create(inner, loc, inside, lane, zero);
-                         Value read = tensor::ExtractOp::create(inner, loc, source, ValueRange{at(0), at(1), column});
-                         Value nothing = arith::ConstantOp::create(inner, loc, inner.getZeroAttr(element));
-                         result = arith::SelectOp::create(inner, loc, inside, read, nothing);
-                       }
-                       linalg::YieldOp::create(inner, loc, result);
-                     })
-                     .getResult(0);
-    offsets[1] = first;
-    whole = tensor::InsertSliceOp::create(b, part, whole, offsets, sizes, strides);
-  };
-  if (getConstantIntValue(full) != 0)
-    copyPanels(b.getIndexAttr(0), full, columns, {});
-  if (getConstantIntValue(left) == 0)
-    return whole;
-  Value last = sliceAlong(b, columns, 2, apply(d0 - d1, {count, left}), left);
-  OpFoldResult number = apply(d0 - d1, {panels, full});
-  copyPanels(full, number, last, asValue(left));
-  return whole;
+/// The parts of its extras that columns [begin, begin + count) of the result need.
+SmallVector<Value> ColumnPacker::cutExtras(ContractOp product, OpFoldResult begin, OpFoldResult count) {
+  SmallVector<Value> extras;
+  for (auto [extra, map] :
+       llvm::zip_equal(product.getExtras(), product.getExtraMaps().getAsValueRange<AffineMapAttr>()))
+    extras.push_back(cutAlong(b, extra, map, 2, begin, count));
+  return extras;
 }
 
-/// The product of packed columns, packed: a matrix for each panel.
-Value ColumnPacker::produce(ContractOp producer, Value packed) {
-  auto type = cast<RankedTensorType>(packed.getType());
-  OpFoldResult batch = dim(packed, 0), panels = dim(packed, 1), width = b.getIndexAttr(lanes), depth = dim(packed, 2),
-               rows = dim(producer.getLhs(), ContractOp::dimOf(producer.getLhsOrder(), 1));
-  Value flat = tensor::CollapseShapeOp::create(b, packed, ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}});
-  OpFoldResult matrices = dim(flat, 0);
-  int64_t count = cast<RankedTensorType>(flat.getType()).getDimSize(0);
-  auto single = RankedTensorType::get({count, 1, type.getDimSize(2), lanes}, type.getElementType());
-  flat = tensor::ExpandShapeOp::create(b, single, flat, ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}},
-                                       ArrayRef<OpFoldResult>{matrices, b.getIndexAttr(1), depth, width});
-  Type element = producer.getResultElementType();
-  Value init = tensor::EmptyOp::create(b, SmallVector<OpFoldResult>{matrices, rows, width}, element);
+/// Columns [begin, begin + count) of its result, in panels.
+Value ColumnPacker::produce(ContractOp producer, OpFoldResult begin, OpFoldResult count) {
+  OpFoldResult panels = affine::makeComposedFoldedAffineApply(
+      b, b.getLoc(), AffineMap::get(1, 0, b.getAffineDimExpr(0).ceilDiv(lanes)), {count});
+  Value init = tensor::EmptyOp::create(
+      b, {dim(producer.getInit(), 0), panels, dim(producer.getInit(), 1), OpFoldResult(b.getIndexAttr(lanes))},
+      producer.getResultElementType());
   IRMapping mapping;
-  mapping.map(producer.getRhs(), flat);
+  mapping.map(producer.getRhs(), sliceAlong(b, producer.getRhs(), 2, begin, count));
   mapping.map(producer.getInit(), init);
+  SmallVector<Value> extras = cutExtras(producer, begin, count);
   auto product = cast<ContractOp>(b.clone(*producer, mapping));
-  product.setPacked(true);
+  product.getExtrasMutable().assign(extras);
+  product.setCopied(true);
+  product.setOutPanels(true);
   product->getResult(0).setType(init.getType());
-  SmallVector<int64_t> shape{type.getDimSize(0), type.getDimSize(1),
-                             cast<RankedTensorType>(init.getType()).getDimSize(1), lanes};
-  return tensor::ExpandShapeOp::create(b, RankedTensorType::get(shape, element), product->getResult(0),
-                                       ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}},
-                                       ArrayRef<OpFoldResult>{batch, panels, rows, width});
+  return product->getResult(0);
 }
 
 /// The product of these columns with its epilogue, written to its place in `whole`.
@@ -193,9 +141,7 @@ Value ColumnPacker::multiply(Value packed, Value whole, OpFoldResult begin, OpFo
   IRMapping mapping;
   mapping.map(op.getRhs(), packed);
   mapping.map(op.getInit(), init);
-  SmallVector<Value> extras;
-  for (auto [extra, map] : llvm::zip_equal(op.getExtras(), op.getExtraMaps().getAsValueRange<AffineMapAttr>()))
-    extras.push_back(cutAlong(b, extra, map, 2, begin, count));
+  SmallVector<Value> extras = cutExtras(op, begin, count);
   auto product = cast<ContractOp>(b.clone(*op, mapping));
   product.getExtrasMutable().assign(extras);
   product.setPacked(true);
@@ -203,33 +149,32 @@ Value ColumnPacker::multiply(Value packed, Value whole, OpFoldResult begin, OpFo
   return insertBack(b, product->getResult(0), whole, init);
 }
 
-void ColumnPacker::rewrite(ContractOp producer) {
-  auto rhs = cast<RankedTensorType>(op.getRhs().getType());
-  Value first = producer ? producer.getRhs() : op.getRhs(), between = op.getRhs();
-  auto packedColumns = [&](OpFoldResult begin, OpFoldResult count) {
-    Value packed = pack(first, begin, count);
-    return producer ? produce(producer, packed) : packed;
-  };
-  auto eraseProducer = [&] {
-    while (producer && between.use_empty()) {
-      Operation *unused = between.getDefiningOp();
-      if (unused == producer)
-        return unused->erase();
+/// Erases `producer` and what gave its result, `between`, another shape.
+static void eraseUnused(Value between, ContractOp producer) {
+  while (between.use_empty()) {
+    Operation *unused = between.getDefiningOp();
+    bool isProducer = unused == producer;
+    if (!isProducer)
       between = unused->getOperand(0);
-      unused->erase();
-    }
-  };
-  int64_t elementBytes = rhs.getElementTypeBitWidth() / 8;
-  OpFoldResult total = dim(first, 2);
-  // A batch of matrices is packed together.
-  int64_t depths = rhs.getDimSize(1) + (producer ? cast<RankedTensorType>(first.getType()).getDimSize(1) : 0);
-  int64_t rowBytes = depths * elementBytes * (rhs.isDynamicDim(0) ? 1 : rhs.getDimSize(0));
-  int64_t step = std::max<int64_t>(kBytesAtOnce / std::max<int64_t>(rowBytes, 1) / lanes, 1) * lanes;
+    unused->erase();
+    if (isProducer)
+      return;
+  }
+}
+
+void ColumnPacker::join(ContractOp producer) {
+  Value between = op.getRhs();
+  auto type = cast<RankedTensorType>(between.getType());
+  OpFoldResult total = dim(producer.getRhs(), 2);
+  // The matrices of a batch are multiplied together.
+  int64_t columnBytes =
+      type.getDimSize(1) * type.getElementTypeBitWidth() / 8 * (type.isDynamicDim(0) ? 1 : type.getDimSize(0));
+  int64_t step = std::max<int64_t>(kBytesAtOnce / std::max<int64_t>(columnBytes, 1) / lanes, 1) * lanes;
   auto constant = getConstantIntValue(total);
   if (constant && *constant <= step + step / 2) {
-    op.getRhsMutable().assign(packedColumns(b.getIndexAttr(0), total));
+    op.getRhsMutable().assign(produce(producer, b.getIndexAttr(0), total));
     op.setPacked(true);
-    return eraseProducer();
+    return eraseUnused(between, producer);
   }
   Value zero = asValue(b.getIndexAttr(0));
   auto loop = scf::ForOp::create(b, zero, asValue(total), asValue(b.getIndexAttr(step)), op.getInit());
@@ -241,11 +186,11 @@ void ColumnPacker::rewrite(ContractOp producer) {
         AffineMap::get(2, 0, {b.getAffineDimExpr(1) - b.getAffineDimExpr(0), b.getAffineConstantExpr(step)},
                        b.getContext()),
         {begin, total});
-  Value next = multiply(packedColumns(begin, count), loop.getRegionIterArg(0), begin, count);
+  Value next = multiply(produce(producer, begin, count), loop.getRegionIterArg(0), begin, count);
   scf::YieldOp::create(b, next);
   op->getResult(0).replaceAllUsesWith(loop.getResult(0));
   op.erase();
-  eraseProducer();
+  eraseUnused(between, producer);
 }
 
 struct PackColumns : impl::PackColumnsBase<PackColumns> {
@@ -262,8 +207,12 @@ struct PackColumns : impl::PackColumnsBase<PackColumns> {
       if (!packer.isWorthwhile())
         continue;
       ContractOp producer = packer.findProducer();
+      if (!producer) {
+        op.setCopied(true);
+        continue;
+      }
       joined.insert(producer);
-      packer.rewrite(producer);
+      packer.join(producer);
     }
   }
 };

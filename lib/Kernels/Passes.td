@@ -92,13 +92,12 @@ def PrepackWeights : Pass<"ac-prepack-weights", "::mlir::ModuleOp"> {
 }
 
 def PackColumns : Pass<"ac-pack-columns", "::mlir::ModuleOp"> {
-  let summary = "Copy the right-hand sides of wide products into panels";
+  let summary = "Put the right-hand sides of wide products into panels";
   let description = [{
-    An `ac.contract` with at least 32 rows whose rhs is computed at run time, such as a convolution's, is multiplied a
-    group of columns at a time: they are copied to `[b, panels, k, lanes]`, as `ac-prepack-weights` does to constants, and
-    stay in the second-level cache until they have been used. If they are the result of another such product, it writes the
-    panels in the same loop. Leaves products alone whose rows or depth are not known
-    while compiling, and those whose rhs is small.
+    An `ac.contract` with at least 40 rows whose rhs is computed at run time, such as a convolution's, is marked `copied`:
+    its kernel copies each panel of columns when it first reads it. If the columns are the result of another such product,
+    both become a loop over groups of columns, in which the first leaves panels for the second. Leaves products alone
+    whose rows or depth are not known while compiling, and those whose rhs is small.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",

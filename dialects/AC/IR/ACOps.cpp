@@ -106,11 +106,17 @@ LogicalResult ContractOp::verify() {
            << " on the left, expected groups of 32 bits in a packed rhs without scales, and equal types";
   int64_t rhsRank = getPacked() ? 4 : getRhsStarts() ? 2 : 3;
   int64_t outRank = getRhsStarts() && getOutOrder() && getOutOrder()->size() == 4 ? 4 : 3;
-  if (!lhs.hasRank() || !rhs.hasRank() || !init.hasRank() || lhs.getRank() != 3 || init.getRank() != outRank ||
+  int64_t initRank = outRank + (getOutPanels() ? 1 : 0);
+  if (!lhs.hasRank() || !rhs.hasRank() || !init.hasRank() || lhs.getRank() != 3 || init.getRank() != initRank ||
       rhs.getRank() != rhsRank)
     return emitOpError("(contract_c2) has operands of rank ")
            << lhs.getRank() << ", " << rhs.getRank() << " and " << init.getRank() << ", expected 3, " << rhsRank
-           << " and " << outRank;
+           << " and " << initRank;
+  if ((getCopied() || getOutPanels()) && (getPacked() || getScales()))
+    return emitOpError("(contract_c13) copies its columns or leaves panels, with a rhs that is packed or has scales");
+  if (getOutPanels() && (getRhsStarts() || getOutOrder() || getOutRows() || getAccumulate()))
+    return emitOpError(
+        "(contract_c13) leaves panels with starts, or with a result that has an order, rows or an accumulation");
   if (getExtraMaps().size() != getExtras().size())
     return emitOpError("(contract_c3) has ")
            << getExtraMaps().size() << " maps for " << getExtras().size() << " extras";
@@ -128,7 +134,7 @@ LogicalResult ContractOp::verify() {
   for (Value places : {getLhsRows(), getOutRows()})
     if (places && !isList(places))
       return emitOpError("(contract_c6) has rows of type ") << places.getType() << ", expected one dimension of type index";
-  int64_t lhsRows = lhs.getDimSize(dimOf(getLhsOrder(), 1)), outRows = init.getDimSize(dimOf(getOutOrder(), 1));
+  int64_t lhsRows = lhs.getDimSize(dimOf(getLhsOrder(), 1)), outRows = init.getDimSize(getOutDim(1));
   if (!getLhsRows() && !getOutRows() && lhsRows != outRows && !ShapedType::isDynamic(lhsRows) &&
       !ShapedType::isDynamic(outRows))
     return emitOpError("(contract_c6) has ") << lhsRows << " rows on the left and " << outRows << " in the result";
@@ -198,6 +204,13 @@ LogicalResult ContractOp::verifyQuantization() {
     return emitOpError("(contract_c9) has words of four-bit elements ")
            << (getPacked() ? "" : "that are not packed ") << "in blocks of " << block << " from " << least << " on";
   return success();
+}
+
+int64_t ContractOp::getOutDim(int64_t matrixDim) {
+  if (!getOutPanels())
+    return dimOf(getOutOrder(), matrixDim);
+  assert(matrixDim < 2 && "columns are spread over panels and lanes");
+  return 2 * matrixDim;
 }
 
 int64_t ContractOp::dimOf(std::optional<ArrayRef<int64_t>> order, int64_t matrixDim) {

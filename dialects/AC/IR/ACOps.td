@@ -77,9 +77,14 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     `lhs_order`, `rhs_order` and `out_order` tell operands whose dimensions stand in another order: dimension `i` of the
     operand is dimension `order[i]` of the matrices (0 batch, 1 row, 2 column, 3 image).
 
+    With `out_panels`, the result is in panels, as a packed rhs is: `[batch, panels, m, lanes]`.
+
+    `copied` changes no number: the kernel then copies each panel of columns, while the first rows pass it by, to memory
+    that stays in a cache for the rows that follow.
+
     - (contract_c1) lhs and rhs, but for a rhs with `scales`, have elements of the sum's type, which is a float; or, where the
       sum is f32, of f16 or bf16; or, where it is i32, of i8. The result's elements are floats or integers of 8, 16 or 32 bits.
-    - (contract_c2) lhs and result have rank 3; rhs has rank 3, or 4 when packed, or 2 with `rhs_starts`, where the result
+    - (contract_c2) lhs and result have rank 3, the result 4 in panels; rhs has rank 3, or 4 when packed, or 2 with `rhs_starts`, where the result
       has rank 4 if `out_order` has four dimensions.
     - (contract_c3) there is one map from the result's dimensions for each extra, with as many results as it has dimensions.
     - (contract_c4) the region takes the sum and one element of each extra, and yields one element of the result.
@@ -98,6 +103,8 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
 
     - (contract_c12) `group` comes with a packed rhs without scales; a group fills 32 bits, and lhs and rhs have elements of
       the same type.
+    - (contract_c13) `copied` comes with a rhs that is not packed and has no scales; `out_panels` with such a rhs without
+      starts, and with a result without order, rows or accumulation.
 
     ```mlir
     %r = ac.contract ins(%a, %b : tensor<1x?x64xf32>, tensor<1x64x32xf32>) extras(%bias : tensor<32xf32>)
@@ -117,7 +124,7 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
                        OptionalAttr<DenseI64ArrayAttr>:$lhs_order, OptionalAttr<DenseI64ArrayAttr>:$rhs_order,
                        OptionalAttr<DenseI64ArrayAttr>:$out_order, OptionalAttr<I64Attr>:$block_size,
                        OptionalAttr<I64Attr>:$least, OptionalAttr<I64Attr>:$group, UnitAttr:$packed, UnitAttr:$accumulate, UnitAttr:$lhs_unsigned,
-                       UnitAttr:$rhs_unsigned);
+                       UnitAttr:$rhs_unsigned, UnitAttr:$copied, UnitAttr:$out_panels);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
@@ -141,13 +148,17 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     int64_t getLanes();
     ::mlir::Block *getEpilogueBody() { return &getEpilogue().front(); }
     /// Matrix dimensions of the result: 3, or 4 if there are images.
-    int64_t getNumMatrixDims() { return ::llvm::cast<::mlir::ShapedType>(getInit().getType()).getRank(); }
+    int64_t getNumMatrixDims() {
+      return ::llvm::cast<::mlir::ShapedType>(getInit().getType()).getRank() - (getOutPanels() ? 1 : 0);
+    }
     bool hasImages() { return getNumMatrixDims() == 4; }
     /// Whether what `outs` holds is part of the result.
     bool readsInit() { return getAccumulate() || getOutRows(); }
     /// Whether the rhs has to be scaled.
     bool isQuantized() { return bool(getScales()); }
     ::llvm::LogicalResult verifyQuantization();
+    /// The result's dimension that holds matrix dimension `matrixDim`; in panels, columns have none of their own.
+    int64_t getOutDim(int64_t matrixDim);
     /// The operand's dimension that holds matrix dimension `matrixDim`.
     static int64_t dimOf(std::optional<::llvm::ArrayRef<int64_t>> order, int64_t matrixDim);
   }];

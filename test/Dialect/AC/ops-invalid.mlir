@@ -516,6 +516,30 @@ func.func @contract_c12(%a: tensor<1x2x3xi8>, %b: tensor<1x1x2x4xi8>, %init: ten
 
 // -----
 
+func.func @contract_c13_copied(%a: tensor<1x2x3xf32>, %b: tensor<1x1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c13) copies its columns or leaves panels, with a rhs that is packed or has scales}}
+  %r = ac.contract packed ins(%a, %b : tensor<1x2x3xf32>, tensor<1x1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], copied} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
+func.func @contract_c13_panels(%a: tensor<1x2x3xf32>, %b: tensor<1x3x8xf32>, %init: tensor<1x2x2x4xf32>) -> tensor<1x2x2x4xf32> {
+  // expected-error @below {{(contract_c13) leaves panels with starts, or with a result that has an order, rows or an accumulation}}
+  %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x8xf32>) extras() accumulate outs(%init : tensor<1x2x2x4xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], out_panels} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x2x4xf32>
+  return %r : tensor<1x2x2x4xf32>
+}
+
+// -----
+
 func.func @contract_c2_images(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x1x4xf32>) -> tensor<1x2x1x4xf32> {
   // expected-error @below {{(contract_c2) has operands of rank 3, 3 and 4, expected 3, 3 and 3}}
   %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x1x4xf32>)
