@@ -7,9 +7,8 @@
 //
 // Early layers of networks for images widen a large image by a product over its pixels, and sum windows of what that
 // gives: several times the image, which would go to memory and come back. So a strip of it is computed at a time, and
-// its windows are read before the next one takes its place. The rows in which windows of two strips overlap are
-// computed twice. That is cheaper than memory as long as the product is of little depth and strips are a few windows
-// high.
+// its windows are read before the next one takes its place. Memory has room for two strips that take turns: rows that
+// windows of the next strip read too are still there.
 //
 // This happens in front of `ac-pack-columns`, which then packs the columns of a strip.
 //
@@ -22,9 +21,9 @@ namespace mlir::ac {
 
 namespace {
 
-/// Bytes of the image to compute at a time, and above which it is worth it.
+/// Bytes of two strips, and of images that are worth it.
 constexpr int64_t kBytesAtOnce = 3 << 18, kFewestBytes = 2 << 20;
-/// Depth of the product up to which a quarter of it more is cheaper than memory.
+/// Depth of the product from which on it takes longer than the memory.
 constexpr int64_t kMostDepth = 128;
 /// The row and the column of an image [batch, channel, row, column], of the windows too.
 constexpr int64_t kRow = 2, kColumn = 3;
@@ -38,6 +37,9 @@ public:
   void rewrite();
 
 private:
+  /// Rows that the first windows of the next strip need of this one's, and that this one's last need of the next.
+  int64_t shared() { return std::max<int64_t>(last - first + 1 - stride, 0); }
+  int64_t ahead() { return last + 1 - stride; }
   bool readRow(Value row);
   bool isWorthwhile();
   OpFoldResult dim(Value tensor, int64_t axis) { return tensor::getMixedSize(b, b.getLoc(), tensor, axis); }
@@ -46,8 +48,9 @@ private:
   }
   Value asValue(OpFoldResult value) { return getValueOrCreateConstantIndexOp(b, b.getLoc(), value); }
   Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
+  Value times(Value a, Value b) { return this->b.createOrFold<arith::MulIOp>(a, b); }
   Value rowsAtOnce();
-  Value computeRows(Value first, Value count);
+  Value computeRows(Value strips, Value first, Value count, Value place);
 
   linalg::GenericOp windows;
   ImplicitLocOpBuilder b;
@@ -140,7 +143,7 @@ bool WindowTiler::findImage() {
   product = image.getSrc().getDefiningOp<ContractOp>();
   return llvm::all_of(image->getUsers(),
                       [&](Operation *user) { return llvm::is_contained(reads, dyn_cast<tensor::ExtractOp>(user)); }) &&
-         isWorthwhile();
+         ahead() >= 0 && isWorthwhile();
 }
 
 bool WindowTiler::isWorthwhile() {
@@ -161,26 +164,22 @@ bool WindowTiler::isWorthwhile() {
 
 /// Rows of windows that are computed together.
 Value WindowTiler::rowsAtOnce() {
-  Value bytes = index(image.getResultType().getElementTypeBitWidth() / 8);
+  Value bytes = index(2 * stride * image.getResultType().getElementTypeBitWidth() / 8);
   for (int64_t axis : {0, 1, 3})
-    bytes = b.createOrFold<arith::MulIOp>(bytes, asValue(image.getMixedOutputShape()[axis]));
+    bytes = times(bytes, asValue(image.getMixedOutputShape()[axis]));
   Value rows = b.createOrFold<arith::DivUIOp>(index(kBytesAtOnce), b.createOrFold<arith::MaxUIOp>(bytes, index(1)));
-  // Not more than a quarter is computed twice.
-  int64_t shared = std::max<int64_t>(last - first + 1 - stride, 0);
-  rows = b.createOrFold<arith::MaxUIOp>(rows, index(std::max(5 * shared, shared + stride)));
-  rows = b.createOrFold<arith::SubIOp>(rows, index(shared));
-  return b.createOrFold<arith::DivUIOp>(rows, index(stride));
+  // In pairs: the columns of short rows then fill panels.
+  Value pairs = times(b.createOrFold<arith::DivUIOp>(rows, index(2)), index(2));
+  int64_t least = std::max<int64_t>(llvm::divideCeil(std::max(shared(), ahead()), stride), 1);
+  return b.createOrFold<arith::MaxUIOp>(pairs, index(least));
 }
 
-/// Rows [first, first + count) of the image.
-Value WindowTiler::computeRows(Value from, Value count) {
-  OpFoldResult width = image.getMixedOutputShape()[kColumn];
-  OpFoldResult begin = OpFoldResult(b.createOrFold<arith::MulIOp>(from, asValue(width))),
-               columns = OpFoldResult(b.createOrFold<arith::MulIOp>(count, asValue(width)));
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, b.getLoc(), product.getInit());
-  sizes[2] = columns;
+/// Puts rows [from, from + count) of the image behind the first `place` rows of `strips`, [batch, channel, pixel].
+Value WindowTiler::computeRows(Value strips, Value from, Value count, Value place) {
+  Value width = asValue(image.getMixedOutputShape()[kColumn]);
+  OpFoldResult begin = getAsOpFoldResult(times(from, width)), columns = getAsOpFoldResult(times(count, width));
+  Value init = sliceAlong(b, strips, 2, getAsOpFoldResult(times(place, width)), columns);
   IRMapping mapping;
-  Value init = tensor::EmptyOp::create(b, sizes, image.getResultType().getElementType());
   mapping.map(product.getRhs(), sliceAlong(b, product.getRhs(), 2, begin, columns));
   mapping.map(product.getInit(), init);
   SmallVector<Value> extras;
@@ -190,31 +189,35 @@ Value WindowTiler::computeRows(Value from, Value count) {
   auto part = cast<ContractOp>(b.clone(*product, mapping));
   part.getExtrasMutable().assign(extras);
   part->getResult(0).setType(init.getType());
-  SmallVector<OpFoldResult> shape = image.getMixedOutputShape();
-  shape[kRow] = OpFoldResult(count);
-  auto type = image.getResultType();
-  SmallVector<int64_t> dims(type.getShape());
-  dims[kRow] = ShapedType::kDynamic;
-  return tensor::ExpandShapeOp::create(b, type.clone(dims), part->getResult(0), image.getReassociationIndices(), shape);
+  return insertBack(b, part->getResult(0), strips, init);
 }
 
 void WindowTiler::rewrite() {
   Value whole = windows.getDpsInits()[0];
-  Value numRows = asValue(dim(whole, kRow)), height = asValue(image.getMixedOutputShape()[kRow]);
-  auto loop = scf::ForOp::create(b, index(0), numRows, rowsAtOnce(), whole);
+  SmallVector<OpFoldResult> shape = image.getMixedOutputShape();
+  Value numRows = asValue(dim(whole, kRow)), height = asValue(shape[kRow]);
+  // Strip `i` is rows from `i * stripRows + ahead` on: all that windows up to the end of theirs need.
+  Value rows = rowsAtOnce(), stripRows = times(rows, index(stride)), allRows = times(stripRows, index(2));
+  shape[kRow] = getAsOpFoldResult(allRows);
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, b.getLoc(), product.getInit());
+  sizes[2] = getAsOpFoldResult(times(allRows, asValue(shape[kColumn])));
+  Value strips = tensor::EmptyOp::create(b, sizes, image.getResultType().getElementType());
+  if (ahead() > 0)
+    strips = computeRows(strips, index(0), b.createOrFold<arith::MinUIOp>(index(ahead()), height),
+                         b.createOrFold<arith::SubIOp>(stripRows, index(ahead())));
+  auto loop = scf::ForOp::create(b, index(0), numRows, rows, ValueRange{whole, strips});
   b.setInsertionPointToEnd(loop.getBody());
   Value begin = loop.getInductionVar(), all = loop.getRegionIterArg(0);
-  Value count = b.createOrFold<arith::MinUIOp>(loop.getStep(), b.createOrFold<arith::SubIOp>(numRows, begin));
-  // The rows that they read, as far as there are, but at least one.
-  AffineExpr row = b.getAffineDimExpr(0), rows = b.getAffineDimExpr(1);
-  auto at = [&](AffineExpr expr) { return asValue(apply(expr, {OpFoldResult(begin), OpFoldResult(count)})); };
-  Value lowest = b.createOrFold<arith::SubIOp>(height, index(1));
-  Value from =
-      b.createOrFold<arith::MaxSIOp>(b.createOrFold<arith::MinSIOp>(at(row * stride + first), lowest), index(0));
-  Value to = b.createOrFold<arith::MaxSIOp>(at((row + rows - 1) * stride + (last + 1)),
-                                            b.createOrFold<arith::AddIOp>(from, index(1)));
-  to = b.createOrFold<arith::MinSIOp>(to, height);
-  Value part = computeRows(from, b.createOrFold<arith::SubIOp>(to, from));
+  Value count = b.createOrFold<arith::MinUIOp>(rows, b.createOrFold<arith::SubIOp>(numRows, begin));
+  Value moved = times(begin, index(stride)), firstRow = b.createOrFold<arith::AddIOp>(moved, index(ahead()));
+  Value from = b.createOrFold<arith::MinUIOp>(firstRow, height);
+  Value to = b.createOrFold<arith::MinUIOp>(b.createOrFold<arith::AddIOp>(from, stripRows), height);
+  Value place = b.createOrFold<arith::RemUIOp>(b.createOrFold<arith::AddIOp>(moved, stripRows), allRows);
+  strips = computeRows(loop.getRegionIterArg(1), from, b.createOrFold<arith::SubIOp>(to, from), place);
+  SmallVector<int64_t> dims(image.getResultType().getShape());
+  dims[kRow] = getConstantIntValue(allRows).value_or(ShapedType::kDynamic);
+  Value part = tensor::ExpandShapeOp::create(b, image.getResultType().clone(dims), strips,
+                                             image.getReassociationIndices(), shape);
   Value init = sliceAlong(b, all, kRow, begin, count);
   IRMapping mapping;
   mapping.map(whole, init);
@@ -232,15 +235,18 @@ void WindowTiler::rewrite() {
       continue;
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(extract);
-    Value place = extract.getIndices()[kRow];
-    Value moved = arith::SubIOp::create(b, unclamped(place), from);
-    if (auto choice = place.getDefiningOp<arith::SelectOp>())
-      moved = arith::SelectOp::create(b, choice.getCondition(), moved, choice.getFalseValue());
+    // Rows in front of this strip are those of the one before, which is behind it if it is the first in memory.
+    Value read = extract.getIndices()[kRow];
+    Value row = arith::AddIOp::create(b, arith::SubIOp::create(b, unclamped(read), firstRow), place);
+    Value isBefore = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, index(0));
+    row = arith::SelectOp::create(b, isBefore, arith::AddIOp::create(b, row, allRows), row);
+    if (auto choice = read.getDefiningOp<arith::SelectOp>())
+      row = arith::SelectOp::create(b, choice.getCondition(), row, choice.getFalseValue());
     extract.getTensorMutable().assign(part);
-    extract.getIndicesMutable()[kRow].assign(moved);
+    extract.getIndicesMutable()[kRow].assign(row);
   }
   b.setInsertionPointAfter(strip);
-  scf::YieldOp::create(b, insertBack(b, strip.getResult(0), all, init));
+  scf::YieldOp::create(b, ValueRange{insertBack(b, strip.getResult(0), all, init), strips});
   windows.getResult(0).replaceAllUsesWith(loop.getResult(0));
   windows.erase();
   image.erase();

@@ -123,6 +123,45 @@ def test_by_halide(accordion, tools, tmp_path, monkeypatch, name):
     check(accordion, network(name, *NETWORKS[name]), 1e-5, kernels="halide")
 
 
+WINDOWS = {
+    "3x3": {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "group": 96},
+    "3x3 with a stride": {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2], "group": 96},
+    "5x5 with a stride": {"kernel_shape": [5, 5], "pads": [2, 2, 2, 2], "strides": [2, 2], "group": 96},
+    "5x1, apart": {"kernel_shape": [5, 1], "dilations": [3, 1], "pads": [6, 0, 6, 0], "group": 96},
+    "below alone": {"kernel_shape": [3, 3], "group": 96},
+    "far between": {"kernel_shape": [2, 2], "strides": [5, 3], "group": 96},
+    "maxima": {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 1]},
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_windows_of_strips(accordion, name):
+    """Windows of an image that a product makes strip by strip: images of one strip, of several, of rows that are left."""
+    rng, attributes = seeded("strips", name), WINDOWS[name]
+    weights = {"w": rng.standard_normal((96, 16, 1, 1)).astype(np.float32)}
+    if "group" in attributes:
+        weights["v"] = rng.standard_normal((96, 1, *attributes["kernel_shape"])).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Conv" if "v" in weights else "MaxPool", ["r", *(["v"] if "v" in weights else [])], ["y"], **attributes),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "strips",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 16, "h", "w"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 96, None, None])],
+        [numpy_helper.from_array(w, n) for n, w in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    compiled = accordion.compile(model)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for batch, height, width in [(1, 14, 9), (2, 16, 16), (1, 97, 256), (1, 64, 70), (3, 41, 130), (1, 300, 17)]:
+        x = seeded("pixels", height, width).standard_normal((batch, 16, height, width)).astype(np.float32)
+        want = session.run(None, {"x": x})
+        assert furthest(compiled.run(None, {"x": x}), want) < 1e-5, f"{batch} x {height} x {width}"
+
+
 def test_nothing_of_a_panel_stays(accordion):
     """What is not finite in one image, or behind its last column, reaches no other."""
     model = network("leak", [(64, 1, 1, True, None), (64, 1, 1, False, None)], 64)
