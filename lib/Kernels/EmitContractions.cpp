@@ -210,8 +210,13 @@ void eraseUnusedConstants(ModuleOp module) {
   for (Operation *view : llvm::reverse(views))
     if (view->use_empty())
       view->erase();
+  // A search for each constant would walk all kernels each time.
+  DenseSet<Attribute> used;
+  if (auto uses = SymbolTable::getSymbolUses(&module.getBodyRegion()))
+    for (SymbolTable::SymbolUse use : *uses)
+      used.insert(use.getSymbolRef().getRootReference());
   for (auto global : llvm::make_early_inc_range(module.getOps<memref::GlobalOp>()))
-    if (global.getConstant() && global.isPrivate() && SymbolTable::symbolKnownUseEmpty(global, module))
+    if (global.getConstant() && global.isPrivate() && !used.contains(global.getSymNameAttr()))
       global.erase();
 }
 
