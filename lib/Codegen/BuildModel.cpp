@@ -15,22 +15,17 @@ llvm::Expected<std::string> mlir::ac::buildModel(ModuleOp module, const TargetIn
                                                  ArrayRef<std::string> objects, const TemporaryFolder &folder,
                                                  StringRef name) {
   uint64_t bytes = 0, hash = 0;
-  std::string path = folder.file(name), weights = path + ".weights", object = path + ".o", linked = path + ".linked";
+  std::string path = folder.file(name), weights = path + ".weights", linked = path + ".linked";
   if (llvm::Error error = writeWeights(module, weights, bytes, hash))
     return std::move(error);
   llvm::LLVMContext context;
-  auto translated = translateToLLVM(module, describeModel(module, target, bytes, hash), target, optLevel, context);
+  auto translated = translateToLLVM(module, describeModel(module, target, bytes, hash), target, context);
   if (!translated)
     return translated.takeError();
-  {
-    std::error_code code;
-    llvm::raw_fd_ostream os(object, code);
-    if (code)
-      return llvm::createStringError(code, code.message());
-    if (llvm::Error error = emitMachineCode(**translated, target, optLevel, /*assembly=*/false, os))
-      return std::move(error);
-  }
-  SmallVector<std::string> all{object};
+  auto emitted = emitObjects(**translated, target, optLevel, path + ".");
+  if (!emitted)
+    return emitted.takeError();
+  SmallVector<std::string> all(emitted->begin(), emitted->end());
   llvm::append_range(all, objects);
   if (llvm::Error error = linkSharedObject(all, linked))
     return std::move(error);

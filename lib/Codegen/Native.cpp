@@ -118,16 +118,9 @@ private:
 } // namespace
 
 llvm::Expected<std::unique_ptr<llvm::Module>> mlir::ac::translateToLLVM(ModuleOp module, StringRef description,
-                                                                        const TargetInfo &target, int optLevel,
-                                                                        llvm::LLVMContext &context,
-                                                                        std::vector<ScalarLoop> *scalarLoops) {
-  LoopRemarks *remarks = nullptr;
-  if (scalarLoops) {
-    auto handler = std::make_unique<LoopRemarks>(*scalarLoops);
-    remarks = handler.get();
-    context.setDiagnosticHandler(std::move(handler));
-  }
-  auto machine = createMachine(target, optLevel);
+                                                                        const TargetInfo &target,
+                                                                        llvm::LLVMContext &context) {
+  auto machine = createMachine(target, /*optLevel=*/0);
   if (!machine)
     return machine.takeError();
   std::unique_ptr<llvm::Module> result = translateModuleToLLVMIR(module, context, "accordion");
@@ -148,11 +141,25 @@ llvm::Expected<std::unique_ptr<llvm::Module>> mlir::ac::translateToLLVM(ModuleOp
   auto *text = llvm::ConstantDataArray::getString(context, description);
   new llvm::GlobalVariable(*result, text->getType(), /*isConstant=*/true, llvm::GlobalValue::ExternalLinkage, text,
                            "ac_model_description");
-  if (llvm::Error error = makeOptimizingTransformer(optLevel, 0, machine->get())(result.get()))
-    return std::move(error);
+  return std::move(result);
+}
+
+llvm::Error mlir::ac::optimize(llvm::Module &module, const TargetInfo &target, int optLevel,
+                               std::vector<ScalarLoop> *scalarLoops) {
+  LoopRemarks *remarks = nullptr;
+  if (scalarLoops) {
+    auto handler = std::make_unique<LoopRemarks>(*scalarLoops);
+    remarks = handler.get();
+    module.getContext().setDiagnosticHandler(std::move(handler));
+  }
+  auto machine = createMachine(target, optLevel);
+  if (!machine)
+    return machine.takeError();
+  if (llvm::Error error = makeOptimizingTransformer(optLevel, 0, machine->get())(&module))
+    return error;
   if (remarks)
     remarks->finish();
-  return std::move(result);
+  return llvm::Error::success();
 }
 
 /// Whether a value of the module is a bf16 number or a vector of them.

@@ -21,17 +21,23 @@ struct ScalarLoop {
   std::string function, reason;
 };
 
-/// Translates a module that went through the codegen stage, adds `description` (see ABI.h), and optimises it. Loops
-/// that were not vectorised are added to `scalarLoops` if it is given; those that consist of vectors are not among
-/// them.
+/// Translates a module that went through the codegen stage, and adds `description` (see ABI.h).
 llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(ModuleOp module, StringRef description,
-                                                              const TargetInfo &target, int optLevel,
-                                                              llvm::LLVMContext &context,
-                                                              std::vector<ScalarLoop> *scalarLoops = nullptr);
+                                                              const TargetInfo &target, llvm::LLVMContext &context);
+
+/// Optimises a module. Loops that were not vectorised are added to `scalarLoops` if it is given; those that consist of
+/// vectors are not among them.
+llvm::Error optimize(llvm::Module &module, const TargetInfo &target, int optLevel,
+                     std::vector<ScalarLoop> *scalarLoops = nullptr);
 
 /// Machine code as an object or as assembly.
 llvm::Error emitMachineCode(llvm::Module &module, const TargetInfo &target, int optLevel, bool assembly,
                             llvm::raw_pwrite_stream &os);
+
+/// Optimises a module and writes its machine code into objects beside each other, `prefix` with numbers behind it, by as
+/// many threads as there are processors. What is in which object depends on the module alone.
+llvm::Expected<std::vector<std::string>> emitObjects(llvm::Module &module, const TargetInfo &target, int optLevel,
+                                                     StringRef prefix, std::vector<ScalarLoop> *scalarLoops = nullptr);
 
 /// Links a model's object and those of its kernels into a shared object with the lld that is part of this program.
 llvm::Error linkSharedObject(ArrayRef<std::string> objects, StringRef outputPath);

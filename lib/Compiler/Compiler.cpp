@@ -288,57 +288,57 @@ llvm::Error Compilation::emit(ModuleOp module) {
   end();
   begin("llvm", 0.65);
   llvm::LLVMContext llvmContext;
+  std::string description = describeModel(module, target, weightBytes, hash);
+  auto llvmModule = translateToLLVM(module, description, target, llvmContext);
+  if (!llvmModule)
+    return errors.empty() ? llvmModule.takeError() : (llvm::consumeError(llvmModule.takeError()), failure(""));
   std::vector<ScalarLoop> scalarLoops;
-  auto llvmModule = translateToLLVM(module, describeModel(module, target, weightBytes, hash), target, options.optLevel,
-                                    llvmContext, options.reportFile.empty() ? nullptr : &scalarLoops);
+  std::vector<ScalarLoop> *wanted = options.reportFile.empty() ? nullptr : &scalarLoops;
+  bool isText = options.output == OutputKind::LLVMIR || options.output == OutputKind::Assembly;
+  if (isText)
+    if (llvm::Error error = optimize(**llvmModule, target, options.optLevel, wanted))
+      return error;
+  end();
+  SmallVector<std::string> objects;
+  if (isText) {
+    llvm::Error codegenError = llvm::Error::success();
+    llvm::Error error = writeText([&](llvm::raw_pwrite_stream &os) {
+      llvm::cantFail(std::move(codegenError));
+      if (options.output == OutputKind::LLVMIR)
+        (*llvmModule)->print(os, nullptr);
+      else
+        codegenError = emitMachineCode(**llvmModule, target, options.optLevel, /*assembly=*/true, os);
+    });
+    error = llvm::joinErrors(std::move(error), std::move(codegenError));
+    if (error)
+      return error;
+  } else {
+    begin("machine code", 0.66);
+    auto emitted = emitObjects(**llvmModule, target, options.optLevel, temporary.file("model"), wanted);
+    if (!emitted)
+      return emitted.takeError();
+    llvm::append_range(objects, *emitted);
+    end();
+  }
   for (const ScalarLoop &loop : scalarLoops) {
     auto function = module.lookupSymbol(loop.function);
     // The entry holds what is too small for a kernel, of all nodes.
     StringRef node = function && loop.function != "ac_model_run" ? nodeNameOf(function->getLoc()) : StringRef();
     loops.push_back(llvm::json::Object{{"kernel", loop.function}, {"node", node.str()}, {"reason", loop.reason}});
   }
-  if (!llvmModule)
-    return errors.empty() ? llvmModule.takeError() : (llvm::consumeError(llvmModule.takeError()), failure(""));
-  end();
-  // The blobs have been written: what made them may go.
-  if (options.output == OutputKind::LLVMIR)
-    return writeText([&](llvm::raw_pwrite_stream &os) { (*llvmModule)->print(os, nullptr); });
-  bool assembly = options.output == OutputKind::Assembly;
   // Of kernels from elsewhere, text has the calls alone.
-  std::string object = temporary.file("model.o");
-  SmallVector<std::string> objects{object};
-  if (!assembly && module->hasAttr(kKernelsAttribute)) {
-    begin("kernels of Halide", 0.83);
+  if (isText)
+    return llvm::Error::success();
+  if (module->hasAttr(kKernelsAttribute)) {
+    begin("kernels of Halide", 0.95);
     auto made = getKernelObjects(module, kernels, temporary);
     if (!made)
       return made.takeError();
     llvm::append_range(objects, *made);
     end();
   }
-  begin("machine code", 0.85);
-  llvm::Error codegenError = llvm::Error::success();
-  auto generate = [&](llvm::raw_pwrite_stream &os) {
-    codegenError = emitMachineCode(**llvmModule, target, options.optLevel, assembly, os);
-  };
-  llvm::consumeError(std::move(codegenError));
-  codegenError = llvm::Error::success();
-  if (assembly) {
-    if (llvm::Error error = writeText(generate))
-      return llvm::joinErrors(std::move(error), std::move(codegenError));
-    return codegenError;
-  }
-  {
-    std::error_code code;
-    llvm::raw_fd_ostream os(object, code);
-    if (code)
-      return llvm::createStringError(code, "cannot write '" + object + "': " + code.message());
-    generate(os);
-  }
-  if (codegenError)
-    return codegenError;
-  end();
   if (options.output == OutputKind::Object) {
-    std::string linked = object;
+    std::string linked = objects.front();
     if (objects.size() > 1) {
       linked = temporary.file("linked.o");
       if (llvm::Error error = linkObject(objects, linked))

@@ -11,6 +11,7 @@
 #include "Lower/Passes.h"
 #include "Optimize/Passes.h"
 #include "Raise/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
@@ -27,6 +28,12 @@ using namespace mlir::ac;
 static void addCleanup(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+}
+
+/// The same for each function by itself, so that several threads can work.
+template <typename FunctionOp> static void addFunctionCleanup(OpPassManager &pm) {
+  pm.addNestedPass<FunctionOp>(createCanonicalizerPass());
+  pm.addNestedPass<FunctionOp>(createCSEPass());
 }
 
 void mlir::ac::buildRaisePipeline(OpPassManager &pm) {
@@ -124,28 +131,28 @@ void mlir::ac::buildCodegenPipeline(OpPassManager &pm) {
   pm.addPass(createEmitRowMoves());
   pm.addPass(createEmitLoops());
   pm.addPass(createResolveExpandShapes());
-  pm.addPass(memref::createExpandStridedMetadataPass());
-  pm.addPass(createLowerAffinePass());
-  addCleanup(pm);
+  pm.addNestedPass<func::FuncOp>(memref::createExpandStridedMetadataPass());
+  pm.addNestedPass<func::FuncOp>(createLowerAffinePass());
+  addFunctionCleanup<func::FuncOp>(pm);
   pm.addPass(createOutlineKernels());
   pm.addPass(createApproximateMath());
   pm.addPass(createNarrowFloats());
-  addCleanup(pm);
-  pm.addPass(createConvertVectorToSCFPass());
-  pm.addPass(createSCFToControlFlowPass());
-  pm.addPass(createConvertVectorToLLVMPass());
-  pm.addPass(memref::createExpandStridedMetadataPass());
-  pm.addPass(createLowerAffinePass());
+  addFunctionCleanup<func::FuncOp>(pm);
+  pm.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass());
+  pm.addNestedPass<func::FuncOp>(createSCFToControlFlowPass());
+  pm.addNestedPass<func::FuncOp>(createConvertVectorToLLVMPass());
+  pm.addNestedPass<func::FuncOp>(memref::createExpandStridedMetadataPass());
+  pm.addNestedPass<func::FuncOp>(createLowerAffinePass());
   // log(1 + x) is a call where x is f64: rounding 1 + x would lose a small x.
-  pm.addPass(createConvertMathToLLVMPass({/*approximateLog1p=*/false}));
+  pm.addNestedPass<func::FuncOp>(createConvertMathToLLVMPass({/*approximateLog1p=*/false}));
   pm.addPass(createConvertMathToLibmPass());
-  pm.addPass(createArithToLLVMConversionPass());
+  pm.addNestedPass<func::FuncOp>(createArithToLLVMConversionPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createWidenBooleans());
-  addCleanup(pm);
+  addFunctionCleanup<LLVM::LLVMFuncOp>(pm);
 }
 
 ArrayRef<StageInfo> mlir::ac::getStages() {
