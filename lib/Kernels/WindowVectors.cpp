@@ -21,14 +21,25 @@ static constexpr int32_t kNowhere = std::numeric_limits<int32_t>::min();
 // What the body is
 //===----------------------------------------------------------------------===//
 
+/// Bits of an element; none for places and conditions.
+static unsigned widthOf(Type type) {
+  return type.isIntOrFloat() && !type.isInteger(1) ? type.getIntOrFloatBitWidth() : 0;
+}
+
 WindowVectors::WindowVectors(linalg::LinalgOp op, unsigned dim, const TargetInfo &target) : op(op), dim(dim) {
   if (!target.hasMasks || op.getNumDpsInits() != 1)
     return;
-  element = getElementTypeOrSelf(op.getDpsInits()[0].getType());
-  if (!element.isIntOrFloat() || (element.getIntOrFloatBitWidth() != 32 && !element.isInteger(8)))
+  // What the widest element fills; bytes among words take a part of a vector.
+  bits = widthOf(getElementTypeOrSelf(op.getDpsInits()[0].getType()));
+  for (BlockArgument argument : op.getBlock()->getArguments())
+    bits = std::max(bits, widthOf(argument.getType()));
+  for (Operation &inner : op.getBlock()->without_terminator())
+    for (Type type : inner.getResultTypes())
+      bits = std::max(bits, widthOf(type));
+  if (bits != 8 && bits != 32)
     return;
-  lanes = target.lanes(element);
-  isKnown = classify();
+  lanes = target.vectorBits / bits;
+  isKnown = isElement(getElementTypeOrSelf(op.getDpsInits()[0].getType())) && classify();
 }
 
 WindowVectors::Along WindowVectors::lookup(Value value) const {

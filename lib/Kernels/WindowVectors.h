@@ -7,7 +7,7 @@
 //
 // A body that reads what may lie outside of a tensor, or every second element of it, is left to LLVM at a price: it
 // computes the ends of rows one by one, and gathers. Here it becomes vectors that say what they mean. What lies outside
-// is masked off; every second element is two loads and a shuffle.
+// is masked off; every second element is two loads and a shuffle. Bytes that become words have the lanes of words.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KERNELS_WINDOWVECTORS_H
@@ -70,9 +70,9 @@ private:
   bool classify(Operation &inner);
   bool classifyLoad(Operation &inner);
   Along lookup(Value value) const;
-  /// Whether vectors of this type have the lanes of those of the result.
+  /// Whether rows of this type are vectors here.
   bool isElement(Type type) const {
-    return type.isIntOrFloat() && type.getIntOrFloatBitWidth() == element.getIntOrFloatBitWidth();
+    return type.isInteger(8) || (type.isIntOrFloat() && type.getIntOrFloatBitWidth() == bits);
   }
   bool isSame(Value value) const { return lookup(value).kind == Along::Same; }
   VectorType vectorOf(Type scalar) const { return VectorType::get({lanes}, scalar); }
@@ -109,7 +109,7 @@ private:
   linalg::LinalgOp op;
   unsigned dim;
   int64_t lanes = 0;
-  Type element;
+  unsigned bits = 0; // of the widest element
   bool isKnown = false, hasGuards = false, hasStrides = false;
   DenseMap<Value, Along> along;
   llvm::MapVector<Operation *, Read> reads;
