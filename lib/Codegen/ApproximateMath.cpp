@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #include "Codegen/ElementaryFunctions.h"
 #include "Codegen/Passes.h"
+#include "dialects/AC/IR/ACDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -40,6 +41,20 @@ template <typename Op, Value (ElementaryFunctions::*function)(Value)> struct App
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     ElementaryFunctions f(b, op.getType());
     rewriter.replaceOp(op, (f.*function)(op.getOperand()));
+    return success();
+  }
+};
+
+/// Differences to a largest element are told by an attribute.
+struct ApproximateExp : OpRewritePattern<math::ExpOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(math::ExpOp op, PatternRewriter &rewriter) const override {
+    if (!isSingle(op))
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    ElementaryFunctions f(b, op.getType());
+    rewriter.replaceOp(op, op->hasAttr(kAtMostZeroAttribute) ? f.expAtMostZero(op.getOperand()) : f.exp(op.getOperand()));
     return success();
   }
 };
@@ -187,7 +202,7 @@ struct ApproximateMath : impl::ApproximateMathBase<ApproximateMath> {
     getOperation()->walk([](arith::MulFOp op) { approximateMish(op); });
     RewritePatternSet patterns(&getContext());
     using F = ElementaryFunctions;
-    patterns.add<Approximate<math::ExpOp, &F::exp>, Approximate<math::ExpM1Op, &F::expm1>,
+    patterns.add<ApproximateExp, Approximate<math::ExpM1Op, &F::expm1>,
                  Approximate<math::LogOp, &F::log>, Approximate<math::Log1pOp, &F::log1p>,
                  Approximate<math::TanhOp, &F::tanh>, Approximate<math::AsinOp, &F::asin>,
                  Approximate<math::AtanOp, &F::atan>, ApproximateByTable<math::SinOp, &F::sin>,

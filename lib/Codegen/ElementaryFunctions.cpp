@@ -63,18 +63,29 @@ Value ElementaryFunctions::growth(Value x) {
   return fma(mul(x, x), q, x);
 }
 
+/// e^x of |x| <= log(2) / 2, to 2^-28.2
+static constexpr float kPowers[] = {1.f, 1.f, 0.49999994f, 0.16666517f, 0.041668102f, 0.0083691655f, 0.0013838003f};
+
 Value ElementaryFunctions::exp(Value x) {
   // Beyond these bounds the result rounds to zero, or to an infinity.
   x = atMost(atLeast(x, -104.f), 89.f);
   auto [whole, shifted] = round(x, kRounder + 2 * kBias);
   Value rest = fma(whole, -kLog2Low, fma(whole, -kLog2High, x));
-  // |rest| <= log(2) / 2, to 2^-28.2
-  Value p = polynomial(rest, {1.f, 1.f, 0.49999994f, 0.16666517f, 0.041668102f, 0.0083691655f, 0.0013838003f});
+  Value p = polynomial(rest, kPowers);
   // Two powers of n/2, with a bias for each: they cover all results, where 2^n does not, and round only once below the
   // normal numbers.
   Value first = powerOf(arith::ShRUIOp::create(b, shifted, integer(1)));
   Value second = fromBits(arith::SubIOp::create(b, bits(powerOf(shifted)), bits(first)));
   return mul(mul(p, first), second);
+}
+
+Value ElementaryFunctions::expAtMostZero(Value x) {
+  constexpr int lift = 24; // keeps the power of the least result a normal number
+  x = atLeast(x, -104.f);
+  auto [whole, shifted] = round(x, kRounder + kBias + lift);
+  // Where one part of log(2) is too few, the difference that x is has lost more.
+  Value p = polynomial(fma(whole, -kLog2, x), kPowers);
+  return mul(mul(p, powerOf(shifted)), constant(0x1p-24f));
 }
 
 Value ElementaryFunctions::expm1(Value x) {

@@ -27,6 +27,8 @@ public:
 
   /// e^x, to 1 ulp; results below the normal numbers are rounded once.
   Value exp(Value x);
+  /// The same of x <= 0, to 3 ulp where x is large.
+  Value expAtMostZero(Value x);
   /// e^x - 1, to 1.5 ulp, also where that is small.
   Value expm1(Value x);
   /// The natural logarithm, to 1 ulp.

@@ -49,6 +49,7 @@ public:
 private:
   Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
   void findOrder();
+  void findRows();
   /// A lone parallel dimension that is the contiguous one: its loop goes inside the reductions.
   bool sharesColumns() { return shared.size() == 1 && parallelTail.empty() && !inRegisters && !reductions.empty(); }
   /// Turns of the loop over a shared dimension.
@@ -78,6 +79,7 @@ private:
   SmallVector<unsigned> reductions;
   bool inRegisters = false;
   std::optional<WindowVectors> windows;      // if that is what rows of the last parallel dimension are made of
+  std::optional<WindowVectors> rows;         // if rows without windows are vectors, too
   bool inPairs = false;                      // of rows of the last shared dimension
   const LoopGuards *guards = nullptr;        // of the innermost loop
   bool innerHold = false, outerHold = false; // where the body is emitted for positions at which they hold
@@ -101,6 +103,19 @@ void LoopEmitter::findOrder() {
   // The last parallel dimension is the vector one, unless registers leave the reduction innermost.
   if (!inRegisters && parallel.size() > 1)
     parallelTail.push_back(shared.pop_back_val());
+}
+
+/// LLVM computes what is left of a row of vectors element by element. That matters where rows are short, as those of a
+/// chain that is done row by row are, and for reductions.
+void LoopEmitter::findRows() {
+  unsigned dim = sizes.size() - 1;
+  bool isReduction = inRegisters && reductions.size() == 1 && reductions.front() == dim;
+  bool isRow = reductions.empty() && sizes.size() == 1 && op->getParentOfType<ParallelOp>();
+  if (!isReduction && !isRow)
+    return;
+  rows.emplace(op, dim, target);
+  if (!rows->isRowOfRuns())
+    rows.reset();
 }
 
 void LoopEmitter::emitSerial(ArrayRef<unsigned> dims, llvm::function_ref<void()> body) {
@@ -269,6 +284,16 @@ void LoopEmitter::emitInRegisters() {
       where.push_back(operandIndices(init));
       start.push_back(memref::LoadOp::create(b, init.get(), where.back()));
     }
+    if (rows) {
+      unsigned dim = reductions.front();
+      auto step = [&](Value before, Value at) {
+        position[dim] = at;
+        return emitBody(before).front();
+      };
+      Value result = rows->emitReduction(b, position, sizes[dim], start.front(), step);
+      memref::StoreOp::create(b, result, op.getDpsInits().front(), where.front());
+      return;
+    }
     std::function<SmallVector<Value>(ArrayRef<unsigned>, SmallVector<Value>)> nest =
         [&](ArrayRef<unsigned> dims, SmallVector<Value> carried) -> SmallVector<Value> {
       if (dims.empty())
@@ -291,6 +316,8 @@ void LoopEmitter::emitRange(Value begin, Value end) {
   auto inner = [&] { inRegisters ? emitInRegisters() : emitInMemory(); };
   if (shared.empty())
     return inner();
+  if (rows && reductions.empty() && !mayBeEmpty)
+    return rows->emitRow(b, position, end);
   if (sharesColumns()) {
     emitSerial(reductions, [&] {
       auto loop = scf::ForOp::create(b, begin, end, index(1));
@@ -336,6 +363,7 @@ void LoopEmitter::emit() {
       windows.reset();
     inPairs = windows && windows->sharesRows() && !shared.empty();
   }
+  findRows();
   bool isStatic = llvm::none_of(staticSizes, ShapedType::isDynamic);
   int64_t total = 1;
   for (int64_t size : staticSizes)

@@ -26,8 +26,10 @@ static unsigned widthOf(Type type) {
   return type.isIntOrFloat() && !type.isInteger(1) ? type.getIntOrFloatBitWidth() : 0;
 }
 
-WindowVectors::WindowVectors(linalg::LinalgOp op, unsigned dim, const TargetInfo &target) : op(op), dim(dim) {
-  if (!target.hasMasks || op.getNumDpsInits() != 1)
+WindowVectors::WindowVectors(linalg::LinalgOp op, unsigned dim, const TargetInfo &target)
+    : op(op), dim(dim), hasMasks(target.hasMasks) {
+  bool reduces = op.getIteratorTypesArray()[dim] == utils::IteratorType::reduction;
+  if (op.getNumDpsInits() != 1 || (reduces ? !findCombiner() : !hasMasks))
     return;
   // What the widest element fills; bytes among words take a part of a vector.
   bits = widthOf(getElementTypeOrSelf(op.getDpsInits()[0].getType()));
@@ -59,11 +61,28 @@ static std::optional<bool> isRun(Value buffer, AffineMap map, unsigned dim) {
   return isLast && type.isLastDimUnitStride() ? std::optional(true) : std::nullopt;
 }
 
+/// Sums whose order is free, and extrema, of f32.
+bool WindowVectors::findCombiner() {
+  Value result = op.getBlock()->getTerminator()->getOperand(0);
+  BlockArgument before = op.getBlock()->getArguments().back();
+  Operation *found = result.getDefiningOp();
+  if (!found || !result.getType().isF32() || !before.hasOneUse() || *before.user_begin() != found)
+    return false;
+  if (auto sum = dyn_cast<arith::AddFOp>(found);
+      !(sum && bitEnumContainsAll(sum.getFastmath(), arith::FastMathFlags::reassoc)) &&
+      !isa<arith::MaxNumFOp, arith::MinNumFOp, arith::MaximumFOp, arith::MinimumFOp>(found))
+    return false;
+  combiner = found;
+  reduced = found->getOperand(found->getOperand(0) == before ? 1 : 0);
+  along[before] = along[result] = {Along::Data, 0, {}, {}};
+  return true;
+}
+
 bool WindowVectors::classifyOperands() {
   for (OpOperand &operand : op->getOpOperands()) {
     std::optional<bool> run = isRun(operand.get(), op.getMatchingIndexingMap(&operand), dim);
     bool isInit = op.isDpsInit(&operand);
-    if (!run || (isInit && (!*run || op.payloadUsesValueFromOperand(&operand))))
+    if (!run || (isInit && (combiner ? *run : !*run || op.payloadUsesValueFromOperand(&operand))))
       return false;
     if (!*run || isInit)
       continue;
@@ -79,8 +98,10 @@ bool WindowVectors::classify() {
   if (!classifyOperands())
     return false;
   for (Operation &inner : op.getBlock()->without_terminator())
-    if (!classify(inner))
+    if (&inner != combiner && !classify(inner))
       return false;
+  if (combiner) // A body that looks elements up could do so for none.
+    return lookup(reduced).kind == Along::Data && op.getBlock()->getOps<memref::LoadOp>().empty();
   for (auto &[load, read] : reads) {
     hasStrides |= read.step != 1;
     for (Value condition : read.conditions)
@@ -319,7 +340,7 @@ void WindowVectors::loadInputs(Value at, const Checks &checks) {
     Value value;
     if (checks.end) {
       Value nothing = arith::ConstantOp::create(*b, cast<TypedAttr>(b->getZeroAttr(type)));
-      value = vector::MaskedLoadOp::create(*b, type, input->get(), indices, lanesBelow(at, allLanes(), checks.end),
+      value = vector::MaskedLoadOp::create(*b, type, input->get(), indices, lanesBefore(at, checks.end),
                                            nothing);
     } else {
       value = vector::LoadOp::create(*b, type, input->get(), indices);
@@ -375,7 +396,7 @@ void WindowVectors::emitVector(MutableArrayRef<Row> rows, Value at, const Checks
     OpOperand &init = op.getDpsInitsMutable()[0];
     Value value = row->lane.lookup(op.getBlock()->getTerminator()->getOperand(0));
     if (checks.end)
-      vector::MaskedStoreOp::create(*b, init.get(), placesOf(init, at), lanesBelow(at, allLanes(), checks.end), value);
+      vector::MaskedStoreOp::create(*b, init.get(), placesOf(init, at), lanesBefore(at, checks.end), value);
     else
       vector::StoreOp::create(*b, value, init.get(), placesOf(init, at));
   }

@@ -27,11 +27,14 @@ class WindowVectors {
   static constexpr size_t kFewestReads = 16;
 
 public:
-  /// Looks at an operation on buffers without reductions. `dim` is its innermost loop.
+  /// Looks at an operation on buffers whose innermost loop is `dim`, its only reduction if there is one.
   WindowVectors(linalg::LinalgOp op, unsigned dim, const TargetInfo &target);
 
   /// Whether `emitRow` knows all of the body, and does better than a loop over elements.
   bool isWorthwhile() const { return isKnown && (hasGuards || hasStrides); }
+
+  /// Whether `emitRow` or `emitReduction` knows all of the body, which reads runs of consecutive elements.
+  bool isRowOfRuns() const { return isKnown && reads.empty(); }
 
   /// Whether rows are faster two at a time: neighbours read much of the same, and bodies with many reads have more
   /// factors than there are registers.
@@ -42,6 +45,11 @@ public:
   void emitRow(ImplicitLocOpBuilder &b, ArrayRef<Value> position, Value size);
   /// The same for this position in loop `rowDim` and the next one, if that is one of the `numRows` too.
   void emitPair(ImplicitLocOpBuilder &b, ArrayRef<Value> position, unsigned rowDim, Value numRows, Value size);
+
+  /// The reduction of elements 0 to `size`, which may be none, and of `start`. Where there are no masks, `step` computes
+  /// the reduction of the given value and of the element at a place.
+  Value emitReduction(ImplicitLocOpBuilder &b, ArrayRef<Value> position, Value size, Value start,
+                      llvm::function_ref<Value(Value, Value)> step);
 
 private:
   /// What a value of the body is along the innermost loop.
@@ -66,6 +74,7 @@ private:
   };
 
   bool classify();
+  bool findCombiner();
   bool classifyOperands();
   bool classify(Operation &inner);
   bool classifyLoad(Operation &inner);
@@ -102,14 +111,26 @@ private:
   /// The lanes for which `first + offset` is less than `size`, unsigned.
   Value lanesBelow(Value first, ArrayRef<int32_t> offsets, Value size);
   SmallVector<int32_t> allLanes() const;
+  /// The lanes of a vector at `at` that are in front of `end`.
+  Value lanesBefore(Value at, Value end) {
+    return lanesBelow(arith::ConstantIndexOp::create(*b, 0), allLanes(), b->createOrFold<arith::SubIOp>(end, at));
+  }
   /// The place `index` of the body where the innermost loop is at `at`.
   Value placeAt(Value index, Value at);
   std::pair<Value, Value> interval(Value size);
+  /// What is reduced, for the vector at this place.
+  Value elementsAt(Value at, const Checks &checks);
+  Value combine(Value sum, Value value);
+  /// Leaves the others as they are; scalars, or vectors of any length.
+  Value neutral(Type type);
 
   linalg::LinalgOp op;
   unsigned dim;
   int64_t lanes = 0;
   unsigned bits = 0; // of the widest element
+  bool hasMasks;
+  Operation *combiner = nullptr; // of what is reduced, `reduced`, with the result
+  Value reduced;
   bool isKnown = false, hasGuards = false, hasStrides = false;
   DenseMap<Value, Along> along;
   llvm::MapVector<Operation *, Read> reads;
