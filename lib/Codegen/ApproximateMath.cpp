@@ -205,7 +205,9 @@ struct ApproximateMath : impl::ApproximateMathBase<ApproximateMath> {
     patterns.add<ApproximateExp, Approximate<math::ExpM1Op, &F::expm1>,
                  Approximate<math::LogOp, &F::log>, Approximate<math::Log1pOp, &F::log1p>,
                  Approximate<math::TanhOp, &F::tanh>, Approximate<math::AsinOp, &F::asin>,
-                 Approximate<math::AtanOp, &F::atan>, ApproximateByTable<math::SinOp, &F::sin>,
+                 Approximate<math::AtanOp, &F::atan>, Approximate<math::SinhOp, &F::sinh>,
+                 Approximate<math::CoshOp, &F::cosh>, Approximate<math::AsinhOp, &F::asinh>,
+                 Approximate<math::AcoshOp, &F::acosh>, Approximate<math::AtanhOp, &F::atanh>, ApproximateByTable<math::SinOp, &F::sin>,
                  ApproximateByTable<math::CosOp, &F::cos>, ApproximateErf, ExpandExpM1>(&getContext(), /*benefit=*/2);
     populateMathPolynomialApproximationPatterns(patterns, MathPolynomialApproximationOptions{});
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "Codegen/ElementaryFunctions.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 namespace mlir::ac {
@@ -194,10 +195,14 @@ Value ElementaryFunctions::log(Value x) {
   return select(compare(arith::CmpFPredicate::UGT, x, 0.f), result, none);
 }
 
-Value ElementaryFunctions::log1p(Value x) {
+Value ElementaryFunctions::log1p(Value x) { return log1p(x, {}); }
+
+Value ElementaryFunctions::log1p(Value x, Value rest) {
   // 1 + x = sum + lost exactly, where sum is not an infinity.
   Value one = constant(1.f), sum = add(one, x), added = sub(sum, one);
   Value lost = add(sub(one, sub(sum, added)), sub(x, added));
+  if (rest)
+    lost = add(lost, rest);
   Value distance = arith::SubIOp::create(b, bits(sum), integer(kRootOfHalf));
   Value whole = arith::ShRSIOp::create(b, distance, integer(23));
   Value fraction = arith::AndIOp::create(b, distance, integer(0x007fffff));
@@ -234,7 +239,7 @@ SmallVector<double> ElementaryFunctions::twoOverPi() {
   return table;
 }
 
-Value ElementaryFunctions::sinOrCos(Value x, Value table, int quarter) {
+ElementaryFunctions::Turn ElementaryFunctions::reduceByTable(Value x, Value table) {
   // x = m * 2^e; e = 0 and m = x below 2^24.
   Value code = bits(x);
   Value biased = arith::ShRUIOp::create(b, arith::AndIOp::create(b, code, integer(0x7fffffff)), integer(23));
@@ -254,19 +259,52 @@ Value ElementaryFunctions::sinOrCos(Value x, Value table, int quarter) {
   // x * 2/pi = turns + part with |part| <= 1/2, in double precision: the product of 24 by 53 bits is exact once the
   // whole turns, of which only the last two bits matter, are subtracted.
   constexpr double rounder = 0x1.8p52;
-  Value wide = arith::ExtFOp::create(b, likewise(b.getF64Type()), m);
+  Value wide = widened(m);
   Value high = digits(0);
   Value shifted = fma(wide, high, constant64(rounder));
   Value turns = sub(shifted, constant64(rounder));
   Value part = fma(wide, digits(1), fma(wide, high, arith::NegFOp::create(b, turns)));
-  Value r = arith::TruncFOp::create(b, type, mul(part, constant64(1.5707963267948966)));
-  Value count = arith::BitcastOp::create(b, likewise(b.getI64Type()), shifted);
-  count = arith::TruncIOp::create(b, likewise(b.getI32Type()), count);
+    Value count = arith::BitcastOp::create(b, likewise(b.getI64Type()), shifted);
+  return {narrowed(mul(part, constant64(1.5707963267948966))),
+          arith::TruncIOp::create(b, likewise(b.getI32Type()), count)};
+}
+
+/// Up to here, three parts of pi/2 are enough: the nearest that an argument comes to a multiple is far above what the
+/// parts leave out of it.
+static constexpr float kNear = 65536.f;
+
+ElementaryFunctions::Turn ElementaryFunctions::reduceByParts(Value x) {
+  Value shifted = fma(x, 0.636619747f, constant(kRounder));
+  Value turns = sub(shifted, constant(kRounder));
+  // The first difference is exact.
+  Value rest = fma(turns, -kHalfPiHigh, x);
+  return {fma(turns, 1.71512474e-15f, fma(turns, -kHalfPiLow, rest)), bits(shifted)};
+}
+
+Value ElementaryFunctions::sinOrCos(Value x, Value table, int quarter) {
+  auto vector = dyn_cast<VectorType>(type);
+  Turn turn;
+  if (vector && vector.getRank() == 1) {
+    Value isNear = compare(arith::CmpFPredicate::OLE, abs(x), kNear);
+    isNear = vector::ReductionOp::create(b, vector::CombiningKind::AND, isNear);
+    auto choice = scf::IfOp::create(b, TypeRange{type, likewise(b.getI32Type())}, isNear, /*withElseRegion=*/true);
+    for (bool byParts : {true, false}) {
+      b.setInsertionPointToStart(byParts ? choice.thenBlock() : choice.elseBlock());
+      turn = byParts ? reduceByParts(x) : reduceByTable(x, table);
+      scf::YieldOp::create(b, ValueRange{turn.rest, turn.count});
+    }
+    b.setInsertionPointAfter(choice);
+    turn = {choice.getResult(0), choice.getResult(1)};
+  } else {
+    turn = reduceByTable(x, table);
+  }
+  auto [r, count] = turn;
   if (quarter)
     count = arith::AddIOp::create(b, count, integer(quarter));
   // |r| <= pi/4, to 2^-27.9 and 2^-33
   Value square = mul(r, r);
-  Value sine = mul(r, polynomial(square, {1.f, -0.16666655f, 0.008332189f, -0.00019518286f})); // keeps the sign of zero
+  Value sine = fma(mul(r, square), polynomial(square, {-0.16666655f, 0.008332189f, -0.00019518286f}), r);
+  sine = copySign(sine, r); // of zero
   Value cosine = polynomial(square, {1.f, -0.5f, 0.041666646f, -0.0013887311f, 2.4432562e-05f});
   Value isOdd =
       arith::CmpIOp::create(b, arith::CmpIPredicate::ne, arith::AndIOp::create(b, count, integer(1)), integer(0));
@@ -303,6 +341,77 @@ Value ElementaryFunctions::atan(Value x) {
   p = fma(mul(square, z), p, z);
   Value rest = sub(constant(kHalfPiHigh), add(p, constant(-kHalfPiLow)));
   return copySign(select(isLarge, rest, p), x);
+}
+
+//===----------------------------------------------------------------------===//
+// Hyperbolic functions
+//===----------------------------------------------------------------------===//
+
+ElementaryFunctions::Hyperbolic ElementaryFunctions::splitHyperbolic(Value x) {
+  // |x| = n log(2) + r. Halves of 2^128 and more are not numbers any more: n stays below, and r grows.
+  constexpr float rounder = kRounder + kBias - 1;
+  Value a = atMost(abs(x), 89.5f);
+  Value shifted = atMost(fma(a, kLog2e, constant(rounder)), rounder + 128);
+  Value whole = sub(shifted, constant(rounder));
+  Value r = fma(whole, -kLog2Low, fma(whole, -kLog2High, a)), square = mul(r, r);
+  Value power = powerOf(bits(shifted));
+  Value inverse = arith::SubIOp::create(b, integer(2 * (kOne - 0x00800000)), bits(power));
+  inverse = fromBits(arith::MaxSIOp::create(b, inverse, integer(0)));
+  // |r| <= log(2) / 2 (up to 0.8 at the end): the series, to 2^-30
+  Value p = polynomial(square, {0.16666667f, 0.008333334f, 0.0001984127f, 2.7557319e-06f});
+  Value q = polynomial(square, {0.5f, 0.041666668f, 0.0013888889f, 2.4801588e-05f});
+  return {power, inverse, fma(mul(square, r), p, r), mul(square, q)};
+}
+
+Value ElementaryFunctions::sinh(Value x) {
+  auto [power, inverse, sinh, coshLessOne] = splitHyperbolic(x);
+  Value whole = sub(power, inverse);
+  return copySign(add(whole, fma(add(power, inverse), sinh, mul(whole, coshLessOne))), x);
+}
+
+Value ElementaryFunctions::cosh(Value x) {
+  auto [power, inverse, sinh, coshLessOne] = splitHyperbolic(x);
+  Value small = fma(sub(power, inverse), sinh, mul(add(power, inverse), coshLessOne));
+  // The sum of both powers would be rounded in a place above the last of the result.
+  return add(power, add(inverse, small));
+}
+
+// The inverse functions are logarithms of 1 + y, where y rounded to single precision would cost half a unit, and each
+// operation on the way to it as much. From here on, y is 2 a.
+static constexpr float kTwice = 0x1p60f;
+
+Value ElementaryFunctions::log1pOfDouble(Value x) {
+  Value high = narrowed(x);
+  return log1p(high, narrowed(sub(x, widened(high))));
+}
+
+Value ElementaryFunctions::log1pOfDouble(Value x, Value isLarge, Value a) {
+  Value high = narrowed(x), low = narrowed(sub(x, widened(high))), zero = constant(0.f);
+  Value result = log1p(select(isLarge, a, high), select(isLarge, zero, low));
+  return add(result, select(isLarge, constant(kLog2), zero));
+}
+
+Value ElementaryFunctions::asinh(Value x) {
+  // a + a^2 / (1 + sqrt(1 + a^2))
+  Value a = abs(x), wide = widened(a), square = mul(wide, wide), one = constant64(1);
+  Value root = math::SqrtOp::create(b, add(square, one));
+  Value y = add(wide, div(square, add(root, one)));
+  return copySign(log1pOfDouble(y, compare(arith::CmpFPredicate::OGT, a, kTwice), a), x);
+}
+
+Value ElementaryFunctions::acosh(Value x) {
+  // (x - 1) + sqrt((x - 1) (x + 1)), below -1 in all where x is below one, or NaN
+  Value wide = widened(x), less = sub(wide, constant64(1));
+  Value y = add(less, math::SqrtOp::create(b, mul(less, add(wide, constant64(1)))));
+  Value result = log1pOfDouble(y, compare(arith::CmpFPredicate::OGT, x, kTwice), x);
+  return select(compare(arith::CmpFPredicate::UGE, x, 1.f), result, constant(kNaN));
+}
+
+Value ElementaryFunctions::atanh(Value x) {
+  // 2 a / (1 - a), below -1 where a is beyond one
+  Value a = abs(x), wide = widened(a);
+  Value y = div(add(wide, wide), sub(constant64(1), wide));
+  return copySign(mul(log1pOfDouble(y), constant(0.5f)), x);
 }
 
 //===----------------------------------------------------------------------===//

@@ -41,13 +41,20 @@ public:
   Value sigmoidTimes(Value a, Value x);
   /// a * tanh(log(1 + e^x)), to 2 ulp, with the same limit.
   Value tanhOfSoftplusTimes(Value a, Value x);
-  /// To 1.5 ulp for every argument: `table` holds the digits of 2/pi (see `twoOverPi`).
+  /// To 1.5 ulp for every argument: `table` holds the digits of 2/pi (see `twoOverPi`). Vectors branch: where no argument
+  /// is beyond 2^16, they do without.
   Value sin(Value x, Value table) { return sinOrCos(x, table, /*quarter=*/0); }
   Value cos(Value x, Value table) { return sinOrCos(x, table, /*quarter=*/1); }
   /// To 2 ulp.
   Value asin(Value x);
   /// To 1.5 ulp.
   Value atan(Value x);
+  /// To 2 ulp.
+  Value sinh(Value x);
+  Value cosh(Value x);
+  Value asinh(Value x);
+  Value acosh(Value x);
+  Value atanh(Value x);
   /// To 2 ulp.
   Value erf(Value x);
 
@@ -80,6 +87,23 @@ private:
   Value openGate(Value a, Value x, Value lifted, Value denominator);
   /// log(2^exponent * (1 + f)), f from sqrt(1/2) - 1 to sqrt(2) - 1.
   Value logOfSplit(Value exponent, Value f);
+  /// log(1 + x + rest), where `rest` is less than the last place of x.
+  Value log1p(Value x, Value rest);
+  /// The same of x in double precision; `isLarge` where x may be too large for single, and is 2 a.
+  Value log1pOfDouble(Value x, Value isLarge, Value a);
+  Value log1pOfDouble(Value x);
+  /// |x| = n log(2) + r: 2^n / 2 and 2^-n / 2, whose sum and difference are cosh and sinh of n log(2), and sinh(r) and
+  /// cosh(r) - 1.
+  struct Hyperbolic {
+    Value power, inverse, sinh, coshLessOne;
+  };
+  Hyperbolic splitHyperbolic(Value x);
+  /// The rest of x to the nearest multiple of pi/2, and that multiple modulo 4 in an integer's lowest bits.
+  struct Turn {
+    Value rest, count;
+  };
+  Turn reduceByTable(Value x, Value table);
+  Turn reduceByParts(Value x);
   Value sinOrCos(Value x, Value table, int quarter);
 
   Value splat(Type element, TypedAttr value);
@@ -87,6 +111,8 @@ private:
   Value constant64(double value) { return splat(b.getF64Type(), b.getF64FloatAttr(value)); }
   Value integer(uint32_t value) { return splat(b.getI32Type(), b.getI32IntegerAttr(static_cast<int32_t>(value))); }
   Type likewise(Type element);
+  Value widened(Value x) { return arith::ExtFOp::create(b, likewise(b.getF64Type()), x); }
+  Value narrowed(Value x) { return arith::TruncFOp::create(b, type, x); }
 
   Value bits(Value x) { return arith::BitcastOp::create(b, likewise(b.getI32Type()), x); }
   Value fromBits(Value x) { return arith::BitcastOp::create(b, type, x); }

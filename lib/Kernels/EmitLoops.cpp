@@ -106,15 +106,15 @@ void LoopEmitter::findOrder() {
 }
 
 /// LLVM computes what is left of a row of vectors element by element. That matters where rows are short, as those of a
-/// chain that is done row by row are, and for reductions.
+/// chain that is done row by row are, and for reductions. And it makes no vectors of what branches.
 void LoopEmitter::findRows() {
   unsigned dim = sizes.size() - 1;
   bool isReduction = inRegisters && reductions.size() == 1 && reductions.front() == dim;
-  bool isRow = reductions.empty() && sizes.size() == 1 && op->getParentOfType<ParallelOp>();
+  bool isRow = reductions.empty() && sizes.size() == 1;
   if (!isReduction && !isRow)
     return;
   rows.emplace(op, dim, target);
-  if (!rows->isRowOfRuns())
+  if (!rows->isRowOfRuns() || (isRow && !op->getParentOfType<ParallelOp>() && !rows->branches()))
     rows.reset();
 }
 
@@ -317,7 +317,7 @@ void LoopEmitter::emitRange(Value begin, Value end) {
   if (shared.empty())
     return inner();
   if (rows && reductions.empty() && !mayBeEmpty)
-    return rows->emitRow(b, position, end);
+    return rows->emitRow(b, position, end, begin);
   if (sharesColumns()) {
     emitSerial(reductions, [&] {
       auto loop = scf::ForOp::create(b, begin, end, index(1));

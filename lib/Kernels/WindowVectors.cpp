@@ -8,6 +8,7 @@
 #include "Kernels/FusedSums.h"
 #include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -198,6 +199,7 @@ bool WindowVectors::classify(Operation &inner) {
     }
   }
   // The rest are operations on elements.
+  hasTurns |= isa<math::SinOp, math::CosOp>(inner);
   if (!OpTrait::hasElementwiseMappableTraits(&inner) || !(isElement(result.getType()) || result.getType().isInteger(1)))
     return false;
   for (Value operand : inner.getOperands()) {
@@ -424,8 +426,7 @@ std::pair<Value, Value> WindowVectors::interval(Value size) {
 }
 
 void WindowVectors::loopTo(Value limit, llvm::function_ref<void(Value)> body) {
-  auto loop =
-      scf::ForOp::create(*b, arith::ConstantIndexOp::create(*b, 0), limit, arith::ConstantIndexOp::create(*b, lanes));
+  auto loop = scf::ForOp::create(*b, from, limit, arith::ConstantIndexOp::create(*b, lanes));
   OpBuilder::InsertionGuard guard(*b);
   b->setInsertionPoint(loop.getBody()->getTerminator());
   body(loop.getInductionVar());
@@ -434,9 +435,9 @@ void WindowVectors::loopTo(Value limit, llvm::function_ref<void(Value)> body) {
 /// Rows of which nothing above or below is outside.
 void WindowVectors::emitInside(MutableArrayRef<Row> rows, Value size) {
   std::optional<int64_t> columns = getConstantIntValue(size);
-  Value step = arith::ConstantIndexOp::create(*b, lanes);
-  bool isWhole = columns && *columns % lanes == 0;
-  Value full = isWhole ? size : b->createOrFold<arith::SubIOp>(size, b->createOrFold<arith::RemUIOp>(size, step));
+  Value step = arith::ConstantIndexOp::create(*b, lanes), count = b->createOrFold<arith::SubIOp>(size, from);
+  bool isWhole = columns && *columns % lanes == 0 && getConstantIntValue(from) == 0;
+  Value full = isWhole ? size : b->createOrFold<arith::SubIOp>(size, b->createOrFold<arith::RemUIOp>(count, step));
   // Rows of a vector or two have hardly one in which nothing is outside.
   bool isWide = hasGuards && (!columns || *columns > 2 * lanes);
   row = &rows.front();
@@ -477,8 +478,9 @@ void WindowVectors::emitAnywhere(Row &each, Value size) {
   loopTo(size, [&](Value at) { emitVector(each, at, {hasGuards, !rowConditions.empty(), end}); });
 }
 
-void WindowVectors::emitRow(ImplicitLocOpBuilder &builder, ArrayRef<Value> places, Value size) {
+void WindowVectors::emitRow(ImplicitLocOpBuilder &builder, ArrayRef<Value> places, Value size, Value begin) {
   b = &builder;
+  from = begin ? begin : arith::ConstantIndexOp::create(*b, 0).getResult();
   OpBuilder::InsertionGuard guard(*b);
   Row only = prepareRow(places);
   Value holds = holdsFor(only);
@@ -495,6 +497,7 @@ void WindowVectors::emitRow(ImplicitLocOpBuilder &builder, ArrayRef<Value> place
 void WindowVectors::emitPair(ImplicitLocOpBuilder &builder, ArrayRef<Value> places, unsigned rowDim, Value numRows,
                              Value size) {
   b = &builder;
+  from = arith::ConstantIndexOp::create(*b, 0);
   OpBuilder::InsertionGuard guard(*b);
   Value one = arith::ConstantIndexOp::create(*b, 1), next = arith::AddIOp::create(*b, places[rowDim], one);
   Value hasNext = arith::CmpIOp::create(*b, arith::CmpIPredicate::ult, next, numRows);

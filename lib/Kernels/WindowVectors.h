@@ -31,18 +31,19 @@ public:
   WindowVectors(linalg::LinalgOp op, unsigned dim, const TargetInfo &target);
 
   /// Whether `emitRow` knows all of the body, and does better than a loop over elements.
-  bool isWorthwhile() const { return isKnown && (hasGuards || hasStrides); }
+  bool isWorthwhile() const { return isKnown && (hasGuards || hasStrides || hasTurns); }
 
   /// Whether `emitRow` or `emitReduction` knows all of the body, which reads runs of consecutive elements.
   bool isRowOfRuns() const { return isKnown && reads.empty(); }
+  bool branches() const { return isKnown && hasTurns; }
 
   /// Whether rows are faster two at a time: neighbours read much of the same, and bodies with many reads have more
   /// factors than there are registers.
   bool sharesRows() const { return reads.size() >= kFewestReads; }
 
-  /// Emits the loop from 0 to `size`, whose positions in the other loops are given. Rows are not empty, and have less
+  /// Emits the loop from 0, or `begin`, to `size`, whose positions in the other loops are given. Rows are not empty, and have less
   /// than 2^31 elements.
-  void emitRow(ImplicitLocOpBuilder &b, ArrayRef<Value> position, Value size);
+  void emitRow(ImplicitLocOpBuilder &b, ArrayRef<Value> position, Value size, Value begin = {});
   /// The same for this position in loop `rowDim` and the next one, if that is one of the `numRows` too.
   void emitPair(ImplicitLocOpBuilder &b, ArrayRef<Value> position, unsigned rowDim, Value numRows, Value size);
 
@@ -132,12 +133,14 @@ private:
   Operation *combiner = nullptr; // of what is reduced, `reduced`, with the result
   Value reduced;
   bool isKnown = false, hasGuards = false, hasStrides = false;
+  bool hasTurns = false; // sines, of which vectors may branch
   DenseMap<Value, Along> along;
   llvm::MapVector<Operation *, Read> reads;
   llvm::SmallSetVector<Value, 4> rowConditions, columnConditions;
 
   ImplicitLocOpBuilder *b = nullptr;
   Row *row = nullptr; // at hand
+  Value from;         // where loops begin
 };
 
 } // namespace mlir::ac

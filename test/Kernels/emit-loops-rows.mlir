@@ -76,3 +76,19 @@ func.func @row(%x: memref<40x197xf32>, %y: memref<40x197xf32>) {
   }
   return
 }
+
+// Vectors may branch inside a sine, which loops of LLVM may not: they are written here, from where a range begins.
+// CHECK-LABEL: func.func @sines(
+// CHECK: ^bb0(%[[BEGIN:.*]]: index, %[[END:.*]]: index):
+// CHECK: scf.for %{{.*}} = %[[BEGIN]] to
+// CHECK: math.sin %{{.*}} : vector<16xf32>
+// CHECK: vector.maskedstore
+func.func @sines(%x: memref<100000xf32>, %y: memref<100000xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+      ins(%x : memref<100000xf32>) outs(%y : memref<100000xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %r = math.sin %in : f32
+    linalg.yield %r : f32
+  }
+  return
+}
