@@ -391,13 +391,29 @@ void LoopEmitter::emit() {
   emitRange(parallel.getBegin(), parallel.getEnd());
 }
 
+/// Whether elements follow each other without gaps, from wherever the first one is: views of rows do.
+bool isContiguous(MemRefType type) {
+  if (type.getLayout().isIdentity())
+    return true;
+  SmallVector<int64_t> strides;
+  int64_t offset, expected = 1;
+  if (!type.hasStaticShape() || failed(type.getStridesAndOffset(strides, offset)))
+    return false;
+  for (auto [size, stride] : llvm::reverse(llvm::zip_equal(type.getShape(), strides))) {
+    if (stride != expected)
+      return false;
+    expected *= size;
+  }
+  return true;
+}
+
 /// Merges neighbouring dimensions that every operand walks together, so that inner loops are long.
 linalg::LinalgOp mergeDimensions(RewriterBase &rewriter, linalg::LinalgOp op) {
   auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
   if (!generic || generic.getNumLoops() < 2 || generic.hasIndexSemantics())
     return op;
   for (Value operand : generic->getOperands())
-    if (auto type = dyn_cast<MemRefType>(operand.getType()); type && !type.getLayout().isIdentity())
+    if (auto type = dyn_cast<MemRefType>(operand.getType()); type && !isContiguous(type))
       return op;
   auto iterators = generic.getIteratorTypesArray();
   auto maps = generic.getIndexingMapsArray();

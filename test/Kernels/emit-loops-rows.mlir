@@ -92,3 +92,18 @@ func.func @sines(%x: memref<100000xf32>, %y: memref<100000xf32>) {
   }
   return
 }
+
+// The rows and columns of a plane, seen through a view of one, are one row.
+// CHECK-LABEL: func.func @plane(
+// CHECK: memref.collapse_shape {{.*}} into memref<3136xf32, strided<[1], offset: ?>>
+// CHECK: scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
+func.func @plane(%x: memref<64x56x56xf32>, %y: memref<f32>, %i: index) {
+  %plane = memref.subview %x[%i, 0, 0] [1, 56, 56] [1, 1, 1] : memref<64x56x56xf32> to memref<56x56xf32, strided<[56, 1], offset: ?>>
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> ()>], iterator_types = ["reduction", "reduction"]}
+      ins(%plane : memref<56x56xf32, strided<[56, 1], offset: ?>>) outs(%y : memref<f32>) {
+  ^bb0(%in: f32, %out: f32):
+    %sum = arith.addf %out, %in fastmath<reassoc> : f32
+    linalg.yield %sum : f32
+  }
+  return
+}
