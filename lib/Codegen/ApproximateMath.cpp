@@ -54,7 +54,8 @@ struct ApproximateExp : OpRewritePattern<math::ExpOp> {
       return failure();
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     ElementaryFunctions f(b, op.getType());
-    rewriter.replaceOp(op, op->hasAttr(kAtMostZeroAttribute) ? f.expAtMostZero(op.getOperand()) : f.exp(op.getOperand()));
+    rewriter.replaceOp(op,
+                       op->hasAttr(kAtMostZeroAttribute) ? f.expAtMostZero(op.getOperand()) : f.exp(op.getOperand()));
     return success();
   }
 };
@@ -202,13 +203,13 @@ struct ApproximateMath : impl::ApproximateMathBase<ApproximateMath> {
     getOperation()->walk([](arith::MulFOp op) { approximateMish(op); });
     RewritePatternSet patterns(&getContext());
     using F = ElementaryFunctions;
-    patterns.add<ApproximateExp, Approximate<math::ExpM1Op, &F::expm1>,
-                 Approximate<math::LogOp, &F::log>, Approximate<math::Log1pOp, &F::log1p>,
-                 Approximate<math::TanhOp, &F::tanh>, Approximate<math::AsinOp, &F::asin>,
-                 Approximate<math::AtanOp, &F::atan>, Approximate<math::SinhOp, &F::sinh>,
-                 Approximate<math::CoshOp, &F::cosh>, Approximate<math::AsinhOp, &F::asinh>,
-                 Approximate<math::AcoshOp, &F::acosh>, Approximate<math::AtanhOp, &F::atanh>, ApproximateByTable<math::SinOp, &F::sin>,
-                 ApproximateByTable<math::CosOp, &F::cos>, ApproximateErf, ExpandExpM1>(&getContext(), /*benefit=*/2);
+    patterns.add<ApproximateExp, Approximate<math::ExpM1Op, &F::expm1>, Approximate<math::LogOp, &F::log>,
+                 Approximate<math::Log1pOp, &F::log1p>, Approximate<math::TanhOp, &F::tanh>,
+                 Approximate<math::AsinOp, &F::asin>, Approximate<math::AtanOp, &F::atan>,
+                 Approximate<math::SinhOp, &F::sinh>, Approximate<math::CoshOp, &F::cosh>,
+                 Approximate<math::AsinhOp, &F::asinh>, Approximate<math::AcoshOp, &F::acosh>,
+                 Approximate<math::AtanhOp, &F::atanh>, ApproximateByTable<math::SinOp, &F::sin>,
+                 ApproximateByTable<math::CosOp, &F::cos>, ApproximateByTable<math::TanOp, &F::tan>, ApproximateErf, ExpandExpM1>(&getContext(), /*benefit=*/2);
     populateMathPolynomialApproximationPatterns(patterns, MathPolynomialApproximationOptions{});
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

@@ -23,6 +23,7 @@ static constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 static constexpr float kLog2High = 0.693145752f, kLog2Low = 1.42860677e-6f, kLog2 = 0.693147182f;
 /// The same of pi / 2.
 static constexpr float kHalfPiHigh = 1.57079637f, kHalfPiLow = -4.37113883e-8f;
+static constexpr double kHalfPi = 1.5707963267948966;
 static constexpr uint32_t kOne = 0x3f800000;
 
 Type ElementaryFunctions::likewise(Type element) {
@@ -219,7 +220,7 @@ Value ElementaryFunctions::log1p(Value x, Value rest) {
 }
 
 //===----------------------------------------------------------------------===//
-// Sine and cosine
+// Sine, cosine and tangent
 //===----------------------------------------------------------------------===//
 
 /// Arguments from here on are integers, 2^e times one of 24 bits.
@@ -264,41 +265,55 @@ ElementaryFunctions::Turn ElementaryFunctions::reduceByTable(Value x, Value tabl
   Value shifted = fma(wide, high, constant64(rounder));
   Value turns = sub(shifted, constant64(rounder));
   Value part = fma(wide, digits(1), fma(wide, high, arith::NegFOp::create(b, turns)));
-    Value count = arith::BitcastOp::create(b, likewise(b.getI64Type()), shifted);
-  return {narrowed(mul(part, constant64(1.5707963267948966))),
-          arith::TruncIOp::create(b, likewise(b.getI32Type()), count)};
+  Value count = arith::BitcastOp::create(b, likewise(b.getI64Type()), shifted);
+  return {mul(part, constant64(kHalfPi)), arith::TruncIOp::create(b, likewise(b.getI32Type()), count)};
 }
 
 /// Up to here, three parts of pi/2 are enough: the nearest that an argument comes to a multiple is far above what the
 /// parts leave out of it.
 static constexpr float kNear = 65536.f;
 
-ElementaryFunctions::Turn ElementaryFunctions::reduceByParts(Value x) {
+ElementaryFunctions::Turn ElementaryFunctions::reduceByParts(Value x, bool isWide) {
   Value shifted = fma(x, 0.636619747f, constant(kRounder));
   Value turns = sub(shifted, constant(kRounder));
   // The first difference is exact.
+  if (isWide) {
+    turns = widened(turns);
+    Value rest = fma(turns, constant64(-kHalfPi), widened(x));
+    return {fma(turns, constant64(-6.123233995736766e-17), rest), bits(shifted)};
+  }
   Value rest = fma(turns, -kHalfPiHigh, x);
   return {fma(turns, 1.71512474e-15f, fma(turns, -kHalfPiLow, rest)), bits(shifted)};
 }
 
-Value ElementaryFunctions::sinOrCos(Value x, Value table, int quarter) {
+ElementaryFunctions::Turn ElementaryFunctions::reduce(Value x, Value table, bool isWide) {
+  auto byTable = [&]() -> Turn {
+    auto [rest, count] = reduceByTable(x, table);
+    return {isWide ? rest : narrowed(rest), count};
+  };
   auto vector = dyn_cast<VectorType>(type);
-  Turn turn;
-  if (vector && vector.getRank() == 1) {
-    Value isNear = compare(arith::CmpFPredicate::OLE, abs(x), kNear);
-    isNear = vector::ReductionOp::create(b, vector::CombiningKind::AND, isNear);
-    auto choice = scf::IfOp::create(b, TypeRange{type, likewise(b.getI32Type())}, isNear, /*withElseRegion=*/true);
-    for (bool byParts : {true, false}) {
-      b.setInsertionPointToStart(byParts ? choice.thenBlock() : choice.elseBlock());
-      turn = byParts ? reduceByParts(x) : reduceByTable(x, table);
-      scf::YieldOp::create(b, ValueRange{turn.rest, turn.count});
-    }
-    b.setInsertionPointAfter(choice);
-    turn = {choice.getResult(0), choice.getResult(1)};
-  } else {
-    turn = reduceByTable(x, table);
+  if (!vector || vector.getRank() != 1)
+    return byTable();
+  Value isNear = compare(arith::CmpFPredicate::OLE, abs(x), kNear);
+  isNear = vector::ReductionOp::create(b, vector::CombiningKind::AND, isNear);
+  SmallVector<Type> types{isWide ? likewise(b.getF64Type()) : type, likewise(b.getI32Type())};
+  auto choice = scf::IfOp::create(b, TypeRange(types), isNear, /*withElseRegion=*/true);
+  for (bool byParts : {true, false}) {
+    b.setInsertionPointToStart(byParts ? choice.thenBlock() : choice.elseBlock());
+    Turn turn = byParts ? reduceByParts(x, isWide) : byTable();
+    scf::YieldOp::create(b, ValueRange{turn.rest, turn.count});
   }
-  auto [r, count] = turn;
+  b.setInsertionPointAfter(choice);
+  return {choice.getResult(0), choice.getResult(1)};
+}
+
+Value ElementaryFunctions::isOdd(Value count) {
+  Value lowest = arith::AndIOp::create(b, count, integer(1));
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, lowest, integer(0));
+}
+
+Value ElementaryFunctions::sinOrCos(Value x, Value table, int quarter) {
+  auto [r, count] = reduce(x, table, /*isWide=*/false);
   if (quarter)
     count = arith::AddIOp::create(b, count, integer(quarter));
   // |r| <= pi/4, to 2^-27.9 and 2^-33
@@ -306,10 +321,19 @@ Value ElementaryFunctions::sinOrCos(Value x, Value table, int quarter) {
   Value sine = fma(mul(r, square), polynomial(square, {-0.16666655f, 0.008332189f, -0.00019518286f}), r);
   sine = copySign(sine, r); // of zero
   Value cosine = polynomial(square, {1.f, -0.5f, 0.041666646f, -0.0013887311f, 2.4432562e-05f});
-  Value isOdd =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ne, arith::AndIOp::create(b, count, integer(1)), integer(0));
   Value sign = arith::ShLIOp::create(b, arith::AndIOp::create(b, count, integer(2)), integer(30));
-  return fromBits(arith::XOrIOp::create(b, bits(select(isOdd, cosine, sine)), sign));
+  return fromBits(arith::XOrIOp::create(b, bits(select(isOdd(count), cosine, sine)), sign));
+}
+
+Value ElementaryFunctions::tan(Value x, Value table) {
+  // Near a pole the tangent multiplies what the rest has lost: rest, sum and quotient are of double precision.
+  auto [rest, count] = reduce(x, table, /*isWide=*/true);
+  Value r = narrowed(rest), square = mul(r, r);
+  // |r| <= pi/4, to 2^-29.5
+  Value p = polynomial(square, {0.333333492f, 0.133326739f, 0.0540591665f, 0.0212846361f, 0.0108319884f,
+                                9.20377133e-05f, 0.00437593553f});
+  Value t = add(rest, widened(mul(mul(square, r), p))), odd = isOdd(count);
+  return narrowed(div(select(odd, constant64(-1), t), select(odd, t, constant64(1))));
 }
 
 //===----------------------------------------------------------------------===//

@@ -41,10 +41,12 @@ public:
   Value sigmoidTimes(Value a, Value x);
   /// a * tanh(log(1 + e^x)), to 2 ulp, with the same limit.
   Value tanhOfSoftplusTimes(Value a, Value x);
-  /// To 1.5 ulp for every argument: `table` holds the digits of 2/pi (see `twoOverPi`). Vectors branch: where no argument
-  /// is beyond 2^16, they do without.
+  /// To 1.5 ulp for every argument: `table` holds the digits of 2/pi (see `twoOverPi`). Vectors branch: where no
+  /// argument is beyond 2^16, they do without.
   Value sin(Value x, Value table) { return sinOrCos(x, table, /*quarter=*/0); }
   Value cos(Value x, Value table) { return sinOrCos(x, table, /*quarter=*/1); }
+  /// To 1.5 ulp, in the same way.
+  Value tan(Value x, Value table);
   /// To 2 ulp.
   Value asin(Value x);
   /// To 1.5 ulp.
@@ -102,8 +104,10 @@ private:
   struct Turn {
     Value rest, count;
   };
-  Turn reduceByTable(Value x, Value table);
-  Turn reduceByParts(Value x);
+  Turn reduceByTable(Value x, Value table); // in double precision
+  Turn reduceByParts(Value x, bool isWide);
+  Turn reduce(Value x, Value table, bool isWide);
+  Value isOdd(Value count);
   Value sinOrCos(Value x, Value table, int quarter);
 
   Value splat(Type element, TypedAttr value);

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Rows of a softmax or a normalisation are a few vectors each. LLVM computes what is left of the row element by element,
-// and the maximum of the lanes, which must not fail for NaN, in a chain of as many steps as there are lanes. Both take
-// longer than the row itself.
+// Rows of a softmax or a normalisation are a few vectors each. LLVM computes what is left of the row element by
+// element, and the maximum of the lanes, which must not fail for NaN, in a chain of as many steps as there are lanes.
+// Both take longer than the row itself.
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/FusedSums.h"
@@ -29,8 +29,7 @@ Value WindowVectors::combine(Value sum, Value value) {
     return arith::MinimumFOp::create(*b, sum, value);
   // `sum` is never NaN, and stays where `value` is.
   bool isMax = isa<arith::MaxNumFOp>(combiner);
-  Value isBeyond =
-      arith::CmpFOp::create(*b, isMax ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, value, sum);
+  Value isBeyond = arith::CmpFOp::create(*b, isMax ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, value, sum);
   return arith::SelectOp::create(*b, isBeyond, value, sum);
 }
 

@@ -101,8 +101,8 @@ bool WindowVectors::classify() {
   for (Operation &inner : op.getBlock()->without_terminator())
     if (&inner != combiner && !classify(inner))
       return false;
-  if (combiner) // A body that looks elements up could do so for none.
-    return lookup(reduced).kind == Along::Data && op.getBlock()->getOps<memref::LoadOp>().empty();
+  if (combiner)
+    return lookup(reduced).kind == Along::Data && reads.empty();
   for (auto &[load, read] : reads) {
     hasStrides |= read.step != 1;
     for (Value condition : read.conditions)
@@ -199,7 +199,7 @@ bool WindowVectors::classify(Operation &inner) {
     }
   }
   // The rest are operations on elements.
-  hasTurns |= isa<math::SinOp, math::CosOp>(inner);
+  hasTurns |= isa<math::SinOp, math::CosOp, math::TanOp>(inner);
   if (!OpTrait::hasElementwiseMappableTraits(&inner) || !(isElement(result.getType()) || result.getType().isInteger(1)))
     return false;
   for (Value operand : inner.getOperands()) {
@@ -342,8 +342,7 @@ void WindowVectors::loadInputs(Value at, const Checks &checks) {
     Value value;
     if (checks.end) {
       Value nothing = arith::ConstantOp::create(*b, cast<TypedAttr>(b->getZeroAttr(type)));
-      value = vector::MaskedLoadOp::create(*b, type, input->get(), indices, lanesBefore(at, checks.end),
-                                           nothing);
+      value = vector::MaskedLoadOp::create(*b, type, input->get(), indices, lanesBefore(at, checks.end), nothing);
     } else {
       value = vector::LoadOp::create(*b, type, input->get(), indices);
     }

@@ -15,6 +15,7 @@
 
 #include "Support/TargetInfo.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "llvm/ADT/MapVector.h"
@@ -34,21 +35,24 @@ public:
   bool isWorthwhile() const { return isKnown && (hasGuards || hasStrides || hasTurns); }
 
   /// Whether `emitRow` or `emitReduction` knows all of the body, which reads runs of consecutive elements.
-  bool isRowOfRuns() const { return isKnown && reads.empty(); }
+  bool isRowOfRuns() {
+    // A body that looks elements up could do so for none.
+    return isKnown && op.getBlock()->getOps<memref::LoadOp>().empty();
+  }
   bool branches() const { return isKnown && hasTurns; }
 
   /// Whether rows are faster two at a time: neighbours read much of the same, and bodies with many reads have more
   /// factors than there are registers.
   bool sharesRows() const { return reads.size() >= kFewestReads; }
 
-  /// Emits the loop from 0, or `begin`, to `size`, whose positions in the other loops are given. Rows are not empty, and have less
-  /// than 2^31 elements.
+  /// Emits the loop from 0, or `begin`, to `size`, whose positions in the other loops are given. Rows are not empty,
+  /// and have less than 2^31 elements.
   void emitRow(ImplicitLocOpBuilder &b, ArrayRef<Value> position, Value size, Value begin = {});
   /// The same for this position in loop `rowDim` and the next one, if that is one of the `numRows` too.
   void emitPair(ImplicitLocOpBuilder &b, ArrayRef<Value> position, unsigned rowDim, Value numRows, Value size);
 
-  /// The reduction of elements 0 to `size`, which may be none, and of `start`. Where there are no masks, `step` computes
-  /// the reduction of the given value and of the element at a place.
+  /// The reduction of elements 0 to `size`, which may be none, and of `start`. Where there are no masks, `step`
+  /// computes the reduction of the given value and of the element at a place.
   Value emitReduction(ImplicitLocOpBuilder &b, ArrayRef<Value> position, Value size, Value start,
                       llvm::function_ref<Value(Value, Value)> step);
 
@@ -133,7 +137,7 @@ private:
   Operation *combiner = nullptr; // of what is reduced, `reduced`, with the result
   Value reduced;
   bool isKnown = false, hasGuards = false, hasStrides = false;
-  bool hasTurns = false; // sines, of which vectors may branch
+  bool hasTurns = false; // sines and the like, of which vectors may branch
   DenseMap<Value, Along> along;
   llvm::MapVector<Operation *, Read> reads;
   llvm::SmallSetVector<Value, 4> rowConditions, columnConditions;

@@ -30,6 +30,15 @@ func.func @at_most_zero(%x: f32) -> f32 {
   return %r : f32
 }
 
+// The tangent is a quotient of double precision.
+// CHECK-LABEL: func.func @tangent(
+// CHECK-NOT: math.tan
+// CHECK: arith.divf {{.*}} : f64
+func.func @tangent(%x: f32) -> f32 {
+  %r = math.tan %x : f32
+  return %r : f32
+}
+
 // CHECK-LABEL: func.func @hyperbolic(
 // CHECK-NOT: math.{{a?}}{{sinh|cosh|tanh}}
 // CHECK: return

@@ -24,7 +24,8 @@ def model(node, inputs, constants, outputs, opset=17):
         [helper.make_tensor_value_info(name, kind, dims) for name, (kind, dims) in outputs.items()],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)], ir_version=9)
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=9)
 
 
 def whole(rng, kind, shape):
@@ -61,7 +62,8 @@ def test_two_operands(op, kind, shapes, accordion, tmp_path):
     node = helper.make_node(op, ["a", "as", "az", "b", "bs", "bz", "ys", "yz"], ["y"], domain="com.microsoft")
     values = constants(number, a=0.021, b=0.05, y=0.06 if op == "QLinearAdd" else 0.09)
     dynamic = ["n", *shapes[0][1:]]
-    made = model(node, {"a": (code, dynamic), "b": (code, shapes[1] if shapes[1] != shapes[0] else dynamic)}, values, {"y": (code, dynamic)})
+    inputs = {"a": (code, dynamic), "b": (code, shapes[1] if shapes[1] != shapes[0] else dynamic)}
+    made = model(node, inputs, values, {"y": (code, dynamic)})
     rng = seeded(op, kind, str(shapes))
     compare(accordion, tmp_path, made, [{"a": whole(rng, number, shapes[0]), "b": whole(rng, number, shapes[1])}])
 
@@ -91,7 +93,8 @@ def test_one_operand(name, kind, accordion, tmp_path):
 def test_global_average_of_large_planes(accordion, tmp_path):
     """Sums that f32 cannot count one by one."""
     node = helper.make_node("QLinearGlobalAveragePool", ["x", "xs", "xz", "ys", "yz"], ["y"], domain="com.microsoft")
-    made = model(node, {"x": (TensorProto.UINT8, [1, 3, 300, 300])}, constants(np.uint8, x=0.03, y=0.011), {"y": (TensorProto.UINT8, [1, 3, 1, 1])})
+    inputs, outputs = {"x": (TensorProto.UINT8, [1, 3, 300, 300])}, {"y": (TensorProto.UINT8, [1, 3, 1, 1])}
+    made = model(node, inputs, constants(np.uint8, x=0.03, y=0.011), outputs)
     compare(accordion, tmp_path, made, [{"x": whole(seeded("large"), np.uint8, (1, 3, 300, 300))}])
 
 
@@ -104,7 +107,8 @@ def test_concat(kind, accordion, tmp_path):
     inputs = {name: (code, ["n", size, 7]) for name, size in zip("abc", (3, 1, 5))}
     made = model(node, inputs, values, {"y": (code, [None] * 3)})
     rng = seeded("concat", kind)
-    compare(accordion, tmp_path, made, [{name: whole(rng, number, (2, size, 7)) for name, size in zip("abc", (3, 1, 5))}])
+    feed = {name: whole(rng, number, (2, size, 7)) for name, size in zip("abc", (3, 1, 5))}
+    compare(accordion, tmp_path, made, [feed])
 
 
 def test_where(accordion, tmp_path):
@@ -112,7 +116,8 @@ def test_where(accordion, tmp_path):
     inputs = {"c": (TensorProto.BOOL, ["n", 40]), "a": (TensorProto.UINT8, ["n", 40]), "b": (TensorProto.UINT8, [40])}
     made = model(node, inputs, constants(np.uint8, a=0.02, b=0.05, y=0.06), {"y": (TensorProto.UINT8, [None] * 2)})
     rng = seeded("where")
-    feed = {"c": rng.integers(0, 2, (5, 40)).astype(bool), "a": whole(rng, np.uint8, (5, 40)), "b": whole(rng, np.uint8, (40,))}
+    feed = {"c": rng.integers(0, 2, (5, 40)).astype(bool)}
+    feed |= {"a": whole(rng, np.uint8, (5, 40)), "b": whole(rng, np.uint8, (40,))}
     compare(accordion, tmp_path, made, [feed])
 
 
@@ -124,18 +129,21 @@ def test_gemm(per_column, transposed, is_float, accordion, tmp_path):
     w = rng.integers(-127, 128, (70, 33) if transposed else (33, 70)).astype(np.int8)
     count = (70,) if per_column else ()
     values = {
-        "as": F32(0.02), "az": np.uint8(7), "w": w, "ws": rng.uniform(0.005, 0.01, count).astype(F32), "wz": np.zeros(count, np.int8),
+        "as": F32(0.02), "az": np.uint8(7), "w": w,
+        "ws": rng.uniform(0.005, 0.01, count).astype(F32), "wz": np.zeros(count, np.int8),
         "c": rng.integers(-9999, 9999, 70).astype(np.int32), "ys": F32(0.04), "yz": np.uint8(101),
     }  # fmt: skip
     inputs = ["a", "as", "az", "w", "ws", "wz", "c"] + ([] if is_float else ["ys", "yz"])
     node = helper.make_node("QGemm", inputs, ["y"], domain="com.microsoft", transB=transposed)
     kind = TensorProto.FLOAT if is_float else TensorProto.UINT8
-    made = model(node, {"a": (TensorProto.UINT8, ["n", 33])}, {k: v for k, v in values.items() if k in inputs}, {"y": (kind, [None, 70])})
+    values = {name: value for name, value in values.items() if name in inputs}
+    made = model(node, {"a": (TensorProto.UINT8, ["n", 33])}, values, {"y": (kind, [None, 70])})
     feed = {"a": whole(rng, np.uint8, (9, 33))}
     if not is_float:
         return compare(accordion, tmp_path, made, [feed])
     onnx.save(made, tmp_path / "model.onnx")
-    (y,), (expected,) = accordion.compile(made, threads=1).run(None, feed), real_models.onnx_runtime(tmp_path / "model.onnx")(feed)
+    (y,) = accordion.compile(made, threads=1).run(None, feed)
+    (expected,) = real_models.onnx_runtime(tmp_path / "model.onnx")(feed)
     assert np.allclose(y, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
@@ -147,7 +155,8 @@ def test_a_network_of_the_quantiser(accordion, tmp_path):
     def weights(*shape):
         return (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(F32)
 
-    values = {"w1": weights(8, 3, 3, 3), "b1": weights(8, 1)[:, 0], "w2": weights(8, 8, 3, 3), "w3": weights(10, 16), "b3": weights(10, 1)[:, 0]}
+    values = {"w1": weights(8, 3, 3, 3), "b1": weights(8, 1)[:, 0], "w2": weights(8, 8, 3, 3)}
+    values |= {"w3": weights(10, 16), "b3": weights(10, 1)[:, 0]}
     nodes = [
         helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], pads=[1] * 4),
         helper.make_node("LeakyRelu", ["c1"], ["r1"], alpha=0.1),

@@ -136,8 +136,8 @@ private:
     return dequantised(input(first), input(first + 1), has(first + 2) ? node->input(first + 2) : "", axis);
   }
 
-  /// Rounds `floats` to the node's result. `like` is an input of the result's type, which tells the type of a zero point
-  /// that is left out.
+  /// Rounds `floats` to the node's result. `like` is an input of the result's type, which tells the type of a zero
+  /// point that is left out.
   void quantise(const std::string &floats, int scale, int like) {
     std::string zero = has(scale + 1) ? node->input(scale + 1) : "";
     if (zero.empty()) {

@@ -65,8 +65,8 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
       return read;
     Value number = Emitter::convertScalar(b, loc, read, b.getI32Type(), *conv.readsUnsigned);
     if (conv.outside)
-      number = arith::SubIOp::create(
-          b, loc, number, Emitter::convertScalar(b, loc, conv.outside, b.getI32Type(), *conv.readsUnsigned));
+      number = arith::SubIOp::create(b, loc, number,
+                                     Emitter::convertScalar(b, loc, conv.outside, b.getI32Type(), *conv.readsUnsigned));
     return element.isF32() ? arith::SIToFPOp::create(b, loc, element, number).getResult() : number;
   };
 
@@ -86,13 +86,12 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
     }
     llvm::append_range(weight, taps);
     llvm::append_range(write, positions);
-    Value sums =
-        emit.generic({padSpatial(emit, conv.x, window, outside), emit.reshape(conv.w, weightDims)},
-                     {AffineMap::get(loops, 0, read, context), AffineMap::get(loops, 0, weight, context)},
-                     emit.fill(resultDims, zero), AffineMap::get(loops, 0, write, context), iterators,
-                     [&](OpBuilder &b, Location loc, ValueRange v) {
-                       return multiplyAdd(b, loc, centred(b, loc, v[0]), v[1], v[2]);
-                     });
+    Value sums = emit.generic({padSpatial(emit, conv.x, window, outside), emit.reshape(conv.w, weightDims)},
+                              {AffineMap::get(loops, 0, read, context), AffineMap::get(loops, 0, weight, context)},
+                              emit.fill(resultDims, zero), AffineMap::get(loops, 0, write, context), iterators,
+                              [&](OpBuilder &b, Location loc, ValueRange v) {
+                                return multiplyAdd(b, loc, centred(b, loc, v[0]), v[1], v[2]);
+                              });
     return emit.reshape(sums, conv.resultDims(emit));
   }
 

@@ -146,7 +146,8 @@ static LogicalResult lowerQuantizeLinear(Node &node) {
   if (failed(q))
     return failure();
   std::optional<double> constant = node.constantNumber(1), zero = node.constantNumber(2);
-  bool isConstant = integer && (zero || !q->zeroPoint) && quotient.isF32() && Emitter::elementType(q->scale).isF32() && isOrdinary(constant);
+  bool isConstant = integer && (zero || !q->zeroPoint) && quotient.isF32() && Emitter::elementType(q->scale).isF32() &&
+                    isOrdinary(constant);
   ConversionRules rules;
   rules.saturate = node.getInt("saturate", 1) != 0;
   SmallVector<Value> operands{q->tensor, q->scale};
