@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Elementary functions of f32, scalars or vectors of any shape, as arithmetic without branches or calls, so that LLVM
-// vectorises the loop around a scalar. Each says by how many units in the last place (ulp) it can be off; all of them
-// give what IEEE 754 asks for at zeros of both signs, denormals, infinities and NaN. test/EndToEnd/test_numerics.py
-// measures them.
+// vectorises the loop around a scalar. Only vectors may branch: what a sine does for large arguments is seldom needed.
+// Each says by how many units in the last place (ulp) it can be off; all of them give what IEEE 754 asks for at zeros of
+// both signs, denormals, infinities and NaN. test/EndToEnd/test_numerics.py measures them.
 //
 //===----------------------------------------------------------------------===//
 #ifndef CODEGEN_ELEMENTARYFUNCTIONS_H
