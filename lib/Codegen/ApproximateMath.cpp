@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #include "Codegen/ElementaryFunctions.h"
 #include "Codegen/Passes.h"
+#include "dialects/AC/IR/ACDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -40,6 +41,21 @@ template <typename Op, Value (ElementaryFunctions::*function)(Value)> struct App
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     ElementaryFunctions f(b, op.getType());
     rewriter.replaceOp(op, (f.*function)(op.getOperand()));
+    return success();
+  }
+};
+
+/// Differences to a largest element are told by an attribute.
+struct ApproximateExp : OpRewritePattern<math::ExpOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(math::ExpOp op, PatternRewriter &rewriter) const override {
+    if (!isSingle(op))
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    ElementaryFunctions f(b, op.getType());
+    rewriter.replaceOp(op,
+                       op->hasAttr(kAtMostZeroAttribute) ? f.expAtMostZero(op.getOperand()) : f.exp(op.getOperand()));
     return success();
   }
 };
@@ -187,11 +203,13 @@ struct ApproximateMath : impl::ApproximateMathBase<ApproximateMath> {
     getOperation()->walk([](arith::MulFOp op) { approximateMish(op); });
     RewritePatternSet patterns(&getContext());
     using F = ElementaryFunctions;
-    patterns.add<Approximate<math::ExpOp, &F::exp>, Approximate<math::ExpM1Op, &F::expm1>,
-                 Approximate<math::LogOp, &F::log>, Approximate<math::Log1pOp, &F::log1p>,
-                 Approximate<math::TanhOp, &F::tanh>, Approximate<math::AsinOp, &F::asin>,
-                 Approximate<math::AtanOp, &F::atan>, ApproximateByTable<math::SinOp, &F::sin>,
-                 ApproximateByTable<math::CosOp, &F::cos>, ApproximateErf, ExpandExpM1>(&getContext(), /*benefit=*/2);
+    patterns.add<ApproximateExp, Approximate<math::ExpM1Op, &F::expm1>, Approximate<math::LogOp, &F::log>,
+                 Approximate<math::Log1pOp, &F::log1p>, Approximate<math::TanhOp, &F::tanh>,
+                 Approximate<math::AsinOp, &F::asin>, Approximate<math::AtanOp, &F::atan>,
+                 Approximate<math::SinhOp, &F::sinh>, Approximate<math::CoshOp, &F::cosh>,
+                 Approximate<math::AsinhOp, &F::asinh>, Approximate<math::AcoshOp, &F::acosh>,
+                 Approximate<math::AtanhOp, &F::atanh>, ApproximateByTable<math::SinOp, &F::sin>,
+                 ApproximateByTable<math::CosOp, &F::cos>, ApproximateByTable<math::TanOp, &F::tan>, ApproximateErf, ExpandExpM1>(&getContext(), /*benefit=*/2);
     populateMathPolynomialApproximationPatterns(patterns, MathPolynomialApproximationOptions{});
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "Codegen/ElementaryFunctions.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 namespace mlir::ac {
@@ -22,6 +23,7 @@ static constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 static constexpr float kLog2High = 0.693145752f, kLog2Low = 1.42860677e-6f, kLog2 = 0.693147182f;
 /// The same of pi / 2.
 static constexpr float kHalfPiHigh = 1.57079637f, kHalfPiLow = -4.37113883e-8f;
+static constexpr double kHalfPi = 1.5707963267948966;
 static constexpr uint32_t kOne = 0x3f800000;
 
 Type ElementaryFunctions::likewise(Type element) {
@@ -63,18 +65,29 @@ Value ElementaryFunctions::growth(Value x) {
   return fma(mul(x, x), q, x);
 }
 
+/// e^x of |x| <= log(2) / 2, to 2^-28.2
+static constexpr float kPowers[] = {1.f, 1.f, 0.49999994f, 0.16666517f, 0.041668102f, 0.0083691655f, 0.0013838003f};
+
 Value ElementaryFunctions::exp(Value x) {
   // Beyond these bounds the result rounds to zero, or to an infinity.
   x = atMost(atLeast(x, -104.f), 89.f);
   auto [whole, shifted] = round(x, kRounder + 2 * kBias);
   Value rest = fma(whole, -kLog2Low, fma(whole, -kLog2High, x));
-  // |rest| <= log(2) / 2, to 2^-28.2
-  Value p = polynomial(rest, {1.f, 1.f, 0.49999994f, 0.16666517f, 0.041668102f, 0.0083691655f, 0.0013838003f});
+  Value p = polynomial(rest, kPowers);
   // Two powers of n/2, with a bias for each: they cover all results, where 2^n does not, and round only once below the
   // normal numbers.
   Value first = powerOf(arith::ShRUIOp::create(b, shifted, integer(1)));
   Value second = fromBits(arith::SubIOp::create(b, bits(powerOf(shifted)), bits(first)));
   return mul(mul(p, first), second);
+}
+
+Value ElementaryFunctions::expAtMostZero(Value x) {
+  constexpr int lift = 24; // keeps the power of the least result a normal number
+  x = atLeast(x, -104.f);
+  auto [whole, shifted] = round(x, kRounder + kBias + lift);
+  // Where one part of log(2) is too few, the difference that x is has lost more.
+  Value p = polynomial(fma(whole, -kLog2, x), kPowers);
+  return mul(mul(p, powerOf(shifted)), constant(0x1p-24f));
 }
 
 Value ElementaryFunctions::expm1(Value x) {
@@ -183,10 +196,14 @@ Value ElementaryFunctions::log(Value x) {
   return select(compare(arith::CmpFPredicate::UGT, x, 0.f), result, none);
 }
 
-Value ElementaryFunctions::log1p(Value x) {
+Value ElementaryFunctions::log1p(Value x) { return log1p(x, {}); }
+
+Value ElementaryFunctions::log1p(Value x, Value rest) {
   // 1 + x = sum + lost exactly, where sum is not an infinity.
   Value one = constant(1.f), sum = add(one, x), added = sub(sum, one);
   Value lost = add(sub(one, sub(sum, added)), sub(x, added));
+  if (rest)
+    lost = add(lost, rest);
   Value distance = arith::SubIOp::create(b, bits(sum), integer(kRootOfHalf));
   Value whole = arith::ShRSIOp::create(b, distance, integer(23));
   Value fraction = arith::AndIOp::create(b, distance, integer(0x007fffff));
@@ -203,7 +220,7 @@ Value ElementaryFunctions::log1p(Value x) {
 }
 
 //===----------------------------------------------------------------------===//
-// Sine and cosine
+// Sine, cosine and tangent
 //===----------------------------------------------------------------------===//
 
 /// Arguments from here on are integers, 2^e times one of 24 bits.
@@ -223,7 +240,7 @@ SmallVector<double> ElementaryFunctions::twoOverPi() {
   return table;
 }
 
-Value ElementaryFunctions::sinOrCos(Value x, Value table, int quarter) {
+ElementaryFunctions::Turn ElementaryFunctions::reduceByTable(Value x, Value table) {
   // x = m * 2^e; e = 0 and m = x below 2^24.
   Value code = bits(x);
   Value biased = arith::ShRUIOp::create(b, arith::AndIOp::create(b, code, integer(0x7fffffff)), integer(23));
@@ -243,24 +260,80 @@ Value ElementaryFunctions::sinOrCos(Value x, Value table, int quarter) {
   // x * 2/pi = turns + part with |part| <= 1/2, in double precision: the product of 24 by 53 bits is exact once the
   // whole turns, of which only the last two bits matter, are subtracted.
   constexpr double rounder = 0x1.8p52;
-  Value wide = arith::ExtFOp::create(b, likewise(b.getF64Type()), m);
+  Value wide = widened(m);
   Value high = digits(0);
   Value shifted = fma(wide, high, constant64(rounder));
   Value turns = sub(shifted, constant64(rounder));
   Value part = fma(wide, digits(1), fma(wide, high, arith::NegFOp::create(b, turns)));
-  Value r = arith::TruncFOp::create(b, type, mul(part, constant64(1.5707963267948966)));
   Value count = arith::BitcastOp::create(b, likewise(b.getI64Type()), shifted);
-  count = arith::TruncIOp::create(b, likewise(b.getI32Type()), count);
+  return {mul(part, constant64(kHalfPi)), arith::TruncIOp::create(b, likewise(b.getI32Type()), count)};
+}
+
+/// Up to here, three parts of pi/2 are enough: the nearest that an argument comes to a multiple is far above what the
+/// parts leave out of it.
+static constexpr float kNear = 65536.f;
+
+ElementaryFunctions::Turn ElementaryFunctions::reduceByParts(Value x, bool isWide) {
+  Value shifted = fma(x, 0.636619747f, constant(kRounder));
+  Value turns = sub(shifted, constant(kRounder));
+  // The first difference is exact.
+  if (isWide) {
+    turns = widened(turns);
+    Value rest = fma(turns, constant64(-kHalfPi), widened(x));
+    return {fma(turns, constant64(-6.123233995736766e-17), rest), bits(shifted)};
+  }
+  Value rest = fma(turns, -kHalfPiHigh, x);
+  return {fma(turns, 1.71512474e-15f, fma(turns, -kHalfPiLow, rest)), bits(shifted)};
+}
+
+ElementaryFunctions::Turn ElementaryFunctions::reduce(Value x, Value table, bool isWide) {
+  auto byTable = [&]() -> Turn {
+    auto [rest, count] = reduceByTable(x, table);
+    return {isWide ? rest : narrowed(rest), count};
+  };
+  auto vector = dyn_cast<VectorType>(type);
+  if (!vector || vector.getRank() != 1)
+    return byTable();
+  Value isNear = compare(arith::CmpFPredicate::OLE, abs(x), kNear);
+  isNear = vector::ReductionOp::create(b, vector::CombiningKind::AND, isNear);
+  SmallVector<Type> types{isWide ? likewise(b.getF64Type()) : type, likewise(b.getI32Type())};
+  auto choice = scf::IfOp::create(b, TypeRange(types), isNear, /*withElseRegion=*/true);
+  for (bool byParts : {true, false}) {
+    b.setInsertionPointToStart(byParts ? choice.thenBlock() : choice.elseBlock());
+    Turn turn = byParts ? reduceByParts(x, isWide) : byTable();
+    scf::YieldOp::create(b, ValueRange{turn.rest, turn.count});
+  }
+  b.setInsertionPointAfter(choice);
+  return {choice.getResult(0), choice.getResult(1)};
+}
+
+Value ElementaryFunctions::isOdd(Value count) {
+  Value lowest = arith::AndIOp::create(b, count, integer(1));
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, lowest, integer(0));
+}
+
+Value ElementaryFunctions::sinOrCos(Value x, Value table, int quarter) {
+  auto [r, count] = reduce(x, table, /*isWide=*/false);
   if (quarter)
     count = arith::AddIOp::create(b, count, integer(quarter));
   // |r| <= pi/4, to 2^-27.9 and 2^-33
   Value square = mul(r, r);
-  Value sine = mul(r, polynomial(square, {1.f, -0.16666655f, 0.008332189f, -0.00019518286f})); // keeps the sign of zero
+  Value sine = fma(mul(r, square), polynomial(square, {-0.16666655f, 0.008332189f, -0.00019518286f}), r);
+  sine = copySign(sine, r); // of zero
   Value cosine = polynomial(square, {1.f, -0.5f, 0.041666646f, -0.0013887311f, 2.4432562e-05f});
-  Value isOdd =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ne, arith::AndIOp::create(b, count, integer(1)), integer(0));
   Value sign = arith::ShLIOp::create(b, arith::AndIOp::create(b, count, integer(2)), integer(30));
-  return fromBits(arith::XOrIOp::create(b, bits(select(isOdd, cosine, sine)), sign));
+  return fromBits(arith::XOrIOp::create(b, bits(select(isOdd(count), cosine, sine)), sign));
+}
+
+Value ElementaryFunctions::tan(Value x, Value table) {
+  // Near a pole the tangent multiplies what the rest has lost: rest, sum and quotient are of double precision.
+  auto [rest, count] = reduce(x, table, /*isWide=*/true);
+  Value r = narrowed(rest), square = mul(r, r);
+  // |r| <= pi/4, to 2^-29.5
+  Value p = polynomial(square, {0.333333492f, 0.133326739f, 0.0540591665f, 0.0212846361f, 0.0108319884f,
+                                9.20377133e-05f, 0.00437593553f});
+  Value t = add(rest, widened(mul(mul(square, r), p))), odd = isOdd(count);
+  return narrowed(div(select(odd, constant64(-1), t), select(odd, t, constant64(1))));
 }
 
 //===----------------------------------------------------------------------===//
@@ -292,6 +365,77 @@ Value ElementaryFunctions::atan(Value x) {
   p = fma(mul(square, z), p, z);
   Value rest = sub(constant(kHalfPiHigh), add(p, constant(-kHalfPiLow)));
   return copySign(select(isLarge, rest, p), x);
+}
+
+//===----------------------------------------------------------------------===//
+// Hyperbolic functions
+//===----------------------------------------------------------------------===//
+
+ElementaryFunctions::Hyperbolic ElementaryFunctions::splitHyperbolic(Value x) {
+  // |x| = n log(2) + r. Halves of 2^128 and more are not numbers any more: n stays below, and r grows.
+  constexpr float rounder = kRounder + kBias - 1;
+  Value a = atMost(abs(x), 89.5f);
+  Value shifted = atMost(fma(a, kLog2e, constant(rounder)), rounder + 128);
+  Value whole = sub(shifted, constant(rounder));
+  Value r = fma(whole, -kLog2Low, fma(whole, -kLog2High, a)), square = mul(r, r);
+  Value power = powerOf(bits(shifted));
+  Value inverse = arith::SubIOp::create(b, integer(2 * (kOne - 0x00800000)), bits(power));
+  inverse = fromBits(arith::MaxSIOp::create(b, inverse, integer(0)));
+  // |r| <= log(2) / 2 (up to 0.8 at the end): the series, to 2^-30
+  Value p = polynomial(square, {0.16666667f, 0.008333334f, 0.0001984127f, 2.7557319e-06f});
+  Value q = polynomial(square, {0.5f, 0.041666668f, 0.0013888889f, 2.4801588e-05f});
+  return {power, inverse, fma(mul(square, r), p, r), mul(square, q)};
+}
+
+Value ElementaryFunctions::sinh(Value x) {
+  auto [power, inverse, sinh, coshLessOne] = splitHyperbolic(x);
+  Value whole = sub(power, inverse);
+  return copySign(add(whole, fma(add(power, inverse), sinh, mul(whole, coshLessOne))), x);
+}
+
+Value ElementaryFunctions::cosh(Value x) {
+  auto [power, inverse, sinh, coshLessOne] = splitHyperbolic(x);
+  Value small = fma(sub(power, inverse), sinh, mul(add(power, inverse), coshLessOne));
+  // The sum of both powers would be rounded in a place above the last of the result.
+  return add(power, add(inverse, small));
+}
+
+// The inverse functions are logarithms of 1 + y, where y rounded to single precision would cost half a unit, and each
+// operation on the way to it as much. From here on, y is 2 a.
+static constexpr float kTwice = 0x1p60f;
+
+Value ElementaryFunctions::log1pOfDouble(Value x) {
+  Value high = narrowed(x);
+  return log1p(high, narrowed(sub(x, widened(high))));
+}
+
+Value ElementaryFunctions::log1pOfDouble(Value x, Value isLarge, Value a) {
+  Value high = narrowed(x), low = narrowed(sub(x, widened(high))), zero = constant(0.f);
+  Value result = log1p(select(isLarge, a, high), select(isLarge, zero, low));
+  return add(result, select(isLarge, constant(kLog2), zero));
+}
+
+Value ElementaryFunctions::asinh(Value x) {
+  // a + a^2 / (1 + sqrt(1 + a^2))
+  Value a = abs(x), wide = widened(a), square = mul(wide, wide), one = constant64(1);
+  Value root = math::SqrtOp::create(b, add(square, one));
+  Value y = add(wide, div(square, add(root, one)));
+  return copySign(log1pOfDouble(y, compare(arith::CmpFPredicate::OGT, a, kTwice), a), x);
+}
+
+Value ElementaryFunctions::acosh(Value x) {
+  // (x - 1) + sqrt((x - 1) (x + 1)), below -1 in all where x is below one, or NaN
+  Value wide = widened(x), less = sub(wide, constant64(1));
+  Value y = add(less, math::SqrtOp::create(b, mul(less, add(wide, constant64(1)))));
+  Value result = log1pOfDouble(y, compare(arith::CmpFPredicate::OGT, x, kTwice), x);
+  return select(compare(arith::CmpFPredicate::UGE, x, 1.f), result, constant(kNaN));
+}
+
+Value ElementaryFunctions::atanh(Value x) {
+  // 2 a / (1 - a), below -1 where a is beyond one
+  Value a = abs(x), wide = widened(a);
+  Value y = div(add(wide, wide), sub(constant64(1), wide));
+  return copySign(mul(log1pOfDouble(y), constant(0.5f)), x);
 }
 
 //===----------------------------------------------------------------------===//

@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Elementary functions of f32, scalars or vectors of any shape, as arithmetic without branches or calls, so that LLVM
-// vectorises the loop around a scalar. Each says by how many units in the last place (ulp) it can be off; all of them
-// give what IEEE 754 asks for at zeros of both signs, denormals, infinities and NaN. test/EndToEnd/test_numerics.py
-// measures them.
+// vectorises the loop around a scalar. Only vectors may branch: what a sine does for large arguments is seldom needed.
+// Each says by how many units in the last place (ulp) it can be off; all of them give what IEEE 754 asks for at zeros of
+// both signs, denormals, infinities and NaN. test/EndToEnd/test_numerics.py measures them.
 //
 //===----------------------------------------------------------------------===//
 #ifndef CODEGEN_ELEMENTARYFUNCTIONS_H
@@ -27,6 +27,8 @@ public:
 
   /// e^x, to 1 ulp; results below the normal numbers are rounded once.
   Value exp(Value x);
+  /// The same of x <= 0, to 3 ulp where x is large.
+  Value expAtMostZero(Value x);
   /// e^x - 1, to 1.5 ulp, also where that is small.
   Value expm1(Value x);
   /// The natural logarithm, to 1 ulp.
@@ -39,13 +41,22 @@ public:
   Value sigmoidTimes(Value a, Value x);
   /// a * tanh(log(1 + e^x)), to 2 ulp, with the same limit.
   Value tanhOfSoftplusTimes(Value a, Value x);
-  /// To 1.5 ulp for every argument: `table` holds the digits of 2/pi (see `twoOverPi`).
+  /// To 1.5 ulp for every argument: `table` holds the digits of 2/pi (see `twoOverPi`). Vectors branch: where no
+  /// argument is beyond 2^16, they do without.
   Value sin(Value x, Value table) { return sinOrCos(x, table, /*quarter=*/0); }
   Value cos(Value x, Value table) { return sinOrCos(x, table, /*quarter=*/1); }
+  /// To 1.5 ulp, in the same way.
+  Value tan(Value x, Value table);
   /// To 2 ulp.
   Value asin(Value x);
   /// To 1.5 ulp.
   Value atan(Value x);
+  /// To 2 ulp.
+  Value sinh(Value x);
+  Value cosh(Value x);
+  Value asinh(Value x);
+  Value acosh(Value x);
+  Value atanh(Value x);
   /// To 2 ulp.
   Value erf(Value x);
 
@@ -78,6 +89,25 @@ private:
   Value openGate(Value a, Value x, Value lifted, Value denominator);
   /// log(2^exponent * (1 + f)), f from sqrt(1/2) - 1 to sqrt(2) - 1.
   Value logOfSplit(Value exponent, Value f);
+  /// log(1 + x + rest), where `rest` is less than the last place of x.
+  Value log1p(Value x, Value rest);
+  /// The same of x in double precision; `isLarge` where x may be too large for single, and is 2 a.
+  Value log1pOfDouble(Value x, Value isLarge, Value a);
+  Value log1pOfDouble(Value x);
+  /// |x| = n log(2) + r: 2^n / 2 and 2^-n / 2, whose sum and difference are cosh and sinh of n log(2), and sinh(r) and
+  /// cosh(r) - 1.
+  struct Hyperbolic {
+    Value power, inverse, sinh, coshLessOne;
+  };
+  Hyperbolic splitHyperbolic(Value x);
+  /// The rest of x to the nearest multiple of pi/2, and that multiple modulo 4 in an integer's lowest bits.
+  struct Turn {
+    Value rest, count;
+  };
+  Turn reduceByTable(Value x, Value table); // in double precision
+  Turn reduceByParts(Value x, bool isWide);
+  Turn reduce(Value x, Value table, bool isWide);
+  Value isOdd(Value count);
   Value sinOrCos(Value x, Value table, int quarter);
 
   Value splat(Type element, TypedAttr value);
@@ -85,6 +115,8 @@ private:
   Value constant64(double value) { return splat(b.getF64Type(), b.getF64FloatAttr(value)); }
   Value integer(uint32_t value) { return splat(b.getI32Type(), b.getI32IntegerAttr(static_cast<int32_t>(value))); }
   Type likewise(Type element);
+  Value widened(Value x) { return arith::ExtFOp::create(b, likewise(b.getF64Type()), x); }
+  Value narrowed(Value x) { return arith::TruncFOp::create(b, type, x); }
 
   Value bits(Value x) { return arith::BitcastOp::create(b, likewise(b.getI32Type()), x); }
   Value fromBits(Value x) { return arith::BitcastOp::create(b, type, x); }

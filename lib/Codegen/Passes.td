@@ -70,11 +70,12 @@ def ApproximateMath : Pass<"ac-approximate-math", "::mlir::ModuleOp"> {
   let summary = "Replace single-precision math functions by polynomials that vectorise";
   let description = [{
     Functions of f32 scalars and vectors become arithmetic: exp, log, tanh, sin, ... of `ElementaryFunctions.h`, to two units
-    in the last place (erf to five) for every argument, and upstream's approximations of some others. Half precision is
-    computed in single. Double precision is left to the C library, and so is what neither has (tan, sinh, pow, ...).
+    in the last place for every argument, and upstream's approximations of some others. Vectors branch in sin, cos and
+    tan: only arguments beyond 2^16 ask for the digits of 2/pi. Half precision is computed in single. Double precision is left
+    to the C library, and so is what neither has (pow, ...).
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::vector::VectorDialect"];
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 #endif // CODEGEN_PASSES

@@ -49,6 +49,7 @@ public:
 private:
   Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
   void findOrder();
+  void findRows();
   /// A lone parallel dimension that is the contiguous one: its loop goes inside the reductions.
   bool sharesColumns() { return shared.size() == 1 && parallelTail.empty() && !inRegisters && !reductions.empty(); }
   /// Turns of the loop over a shared dimension.
@@ -78,6 +79,7 @@ private:
   SmallVector<unsigned> reductions;
   bool inRegisters = false;
   std::optional<WindowVectors> windows;      // if that is what rows of the last parallel dimension are made of
+  std::optional<WindowVectors> rows;         // if rows without windows are vectors, too
   bool inPairs = false;                      // of rows of the last shared dimension
   const LoopGuards *guards = nullptr;        // of the innermost loop
   bool innerHold = false, outerHold = false; // where the body is emitted for positions at which they hold
@@ -101,6 +103,19 @@ void LoopEmitter::findOrder() {
   // The last parallel dimension is the vector one, unless registers leave the reduction innermost.
   if (!inRegisters && parallel.size() > 1)
     parallelTail.push_back(shared.pop_back_val());
+}
+
+/// LLVM computes what is left of a row of vectors element by element. That matters where rows are short, as those of a
+/// chain that is done row by row are, and for reductions. And it makes no vectors of what branches.
+void LoopEmitter::findRows() {
+  unsigned dim = sizes.size() - 1;
+  bool isReduction = inRegisters && reductions.size() == 1 && reductions.front() == dim;
+  bool isRow = reductions.empty() && sizes.size() == 1;
+  if (!isReduction && !isRow)
+    return;
+  rows.emplace(op, dim, target);
+  if (!rows->isRowOfRuns() || (isRow && !op->getParentOfType<ParallelOp>() && !rows->branches()))
+    rows.reset();
 }
 
 void LoopEmitter::emitSerial(ArrayRef<unsigned> dims, llvm::function_ref<void()> body) {
@@ -269,6 +284,16 @@ void LoopEmitter::emitInRegisters() {
       where.push_back(operandIndices(init));
       start.push_back(memref::LoadOp::create(b, init.get(), where.back()));
     }
+    if (rows) {
+      unsigned dim = reductions.front();
+      auto step = [&](Value before, Value at) {
+        position[dim] = at;
+        return emitBody(before).front();
+      };
+      Value result = rows->emitReduction(b, position, sizes[dim], start.front(), step);
+      memref::StoreOp::create(b, result, op.getDpsInits().front(), where.front());
+      return;
+    }
     std::function<SmallVector<Value>(ArrayRef<unsigned>, SmallVector<Value>)> nest =
         [&](ArrayRef<unsigned> dims, SmallVector<Value> carried) -> SmallVector<Value> {
       if (dims.empty())
@@ -291,6 +316,8 @@ void LoopEmitter::emitRange(Value begin, Value end) {
   auto inner = [&] { inRegisters ? emitInRegisters() : emitInMemory(); };
   if (shared.empty())
     return inner();
+  if (rows && reductions.empty() && !mayBeEmpty)
+    return rows->emitRow(b, position, end, begin);
   if (sharesColumns()) {
     emitSerial(reductions, [&] {
       auto loop = scf::ForOp::create(b, begin, end, index(1));
@@ -336,6 +363,7 @@ void LoopEmitter::emit() {
       windows.reset();
     inPairs = windows && windows->sharesRows() && !shared.empty();
   }
+  findRows();
   bool isStatic = llvm::none_of(staticSizes, ShapedType::isDynamic);
   int64_t total = 1;
   for (int64_t size : staticSizes)
@@ -363,13 +391,29 @@ void LoopEmitter::emit() {
   emitRange(parallel.getBegin(), parallel.getEnd());
 }
 
+/// Whether elements follow each other without gaps, from wherever the first one is: views of rows do.
+bool isContiguous(MemRefType type) {
+  if (type.getLayout().isIdentity())
+    return true;
+  SmallVector<int64_t> strides;
+  int64_t offset, expected = 1;
+  if (!type.hasStaticShape() || failed(type.getStridesAndOffset(strides, offset)))
+    return false;
+  for (auto [size, stride] : llvm::reverse(llvm::zip_equal(type.getShape(), strides))) {
+    if (stride != expected)
+      return false;
+    expected *= size;
+  }
+  return true;
+}
+
 /// Merges neighbouring dimensions that every operand walks together, so that inner loops are long.
 linalg::LinalgOp mergeDimensions(RewriterBase &rewriter, linalg::LinalgOp op) {
   auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
   if (!generic || generic.getNumLoops() < 2 || generic.hasIndexSemantics())
     return op;
   for (Value operand : generic->getOperands())
-    if (auto type = dyn_cast<MemRefType>(operand.getType()); type && !type.getLayout().isIdentity())
+    if (auto type = dyn_cast<MemRefType>(operand.getType()); type && !isContiguous(type))
       return op;
   auto iterators = generic.getIteratorTypesArray();
   auto maps = generic.getIndexingMapsArray();

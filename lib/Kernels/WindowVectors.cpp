@@ -8,6 +8,7 @@
 #include "Kernels/FusedSums.h"
 #include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -21,14 +22,27 @@ static constexpr int32_t kNowhere = std::numeric_limits<int32_t>::min();
 // What the body is
 //===----------------------------------------------------------------------===//
 
-WindowVectors::WindowVectors(linalg::LinalgOp op, unsigned dim, const TargetInfo &target) : op(op), dim(dim) {
-  if (!target.hasMasks || op.getNumDpsInits() != 1)
+/// Bits of an element; none for places and conditions.
+static unsigned widthOf(Type type) {
+  return type.isIntOrFloat() && !type.isInteger(1) ? type.getIntOrFloatBitWidth() : 0;
+}
+
+WindowVectors::WindowVectors(linalg::LinalgOp op, unsigned dim, const TargetInfo &target)
+    : op(op), dim(dim), hasMasks(target.hasMasks) {
+  bool reduces = op.getIteratorTypesArray()[dim] == utils::IteratorType::reduction;
+  if (op.getNumDpsInits() != 1 || (reduces ? !findCombiner() : !hasMasks))
     return;
-  element = getElementTypeOrSelf(op.getDpsInits()[0].getType());
-  if (!element.isIntOrFloat() || (element.getIntOrFloatBitWidth() != 32 && !element.isInteger(8)))
+  // What the widest element fills; bytes among words take a part of a vector.
+  bits = widthOf(getElementTypeOrSelf(op.getDpsInits()[0].getType()));
+  for (BlockArgument argument : op.getBlock()->getArguments())
+    bits = std::max(bits, widthOf(argument.getType()));
+  for (Operation &inner : op.getBlock()->without_terminator())
+    for (Type type : inner.getResultTypes())
+      bits = std::max(bits, widthOf(type));
+  if (bits != 8 && bits != 32)
     return;
-  lanes = target.lanes(element);
-  isKnown = classify();
+  lanes = target.vectorBits / bits;
+  isKnown = isElement(getElementTypeOrSelf(op.getDpsInits()[0].getType())) && classify();
 }
 
 WindowVectors::Along WindowVectors::lookup(Value value) const {
@@ -48,11 +62,28 @@ static std::optional<bool> isRun(Value buffer, AffineMap map, unsigned dim) {
   return isLast && type.isLastDimUnitStride() ? std::optional(true) : std::nullopt;
 }
 
+/// Sums whose order is free, and extrema, of f32.
+bool WindowVectors::findCombiner() {
+  Value result = op.getBlock()->getTerminator()->getOperand(0);
+  BlockArgument before = op.getBlock()->getArguments().back();
+  Operation *found = result.getDefiningOp();
+  if (!found || !result.getType().isF32() || !before.hasOneUse() || *before.user_begin() != found)
+    return false;
+  if (auto sum = dyn_cast<arith::AddFOp>(found);
+      !(sum && bitEnumContainsAll(sum.getFastmath(), arith::FastMathFlags::reassoc)) &&
+      !isa<arith::MaxNumFOp, arith::MinNumFOp, arith::MaximumFOp, arith::MinimumFOp>(found))
+    return false;
+  combiner = found;
+  reduced = found->getOperand(found->getOperand(0) == before ? 1 : 0);
+  along[before] = along[result] = {Along::Data, 0, {}, {}};
+  return true;
+}
+
 bool WindowVectors::classifyOperands() {
   for (OpOperand &operand : op->getOpOperands()) {
     std::optional<bool> run = isRun(operand.get(), op.getMatchingIndexingMap(&operand), dim);
     bool isInit = op.isDpsInit(&operand);
-    if (!run || (isInit && (!*run || op.payloadUsesValueFromOperand(&operand))))
+    if (!run || (isInit && (combiner ? *run : !*run || op.payloadUsesValueFromOperand(&operand))))
       return false;
     if (!*run || isInit)
       continue;
@@ -68,8 +99,10 @@ bool WindowVectors::classify() {
   if (!classifyOperands())
     return false;
   for (Operation &inner : op.getBlock()->without_terminator())
-    if (!classify(inner))
+    if (&inner != combiner && !classify(inner))
       return false;
+  if (combiner)
+    return lookup(reduced).kind == Along::Data && reads.empty();
   for (auto &[load, read] : reads) {
     hasStrides |= read.step != 1;
     for (Value condition : read.conditions)
@@ -166,6 +199,7 @@ bool WindowVectors::classify(Operation &inner) {
     }
   }
   // The rest are operations on elements.
+  hasTurns |= isa<math::SinOp, math::CosOp, math::TanOp>(inner);
   if (!OpTrait::hasElementwiseMappableTraits(&inner) || !(isElement(result.getType()) || result.getType().isInteger(1)))
     return false;
   for (Value operand : inner.getOperands()) {
@@ -308,8 +342,7 @@ void WindowVectors::loadInputs(Value at, const Checks &checks) {
     Value value;
     if (checks.end) {
       Value nothing = arith::ConstantOp::create(*b, cast<TypedAttr>(b->getZeroAttr(type)));
-      value = vector::MaskedLoadOp::create(*b, type, input->get(), indices, lanesBelow(at, allLanes(), checks.end),
-                                           nothing);
+      value = vector::MaskedLoadOp::create(*b, type, input->get(), indices, lanesBefore(at, checks.end), nothing);
     } else {
       value = vector::LoadOp::create(*b, type, input->get(), indices);
     }
@@ -364,7 +397,7 @@ void WindowVectors::emitVector(MutableArrayRef<Row> rows, Value at, const Checks
     OpOperand &init = op.getDpsInitsMutable()[0];
     Value value = row->lane.lookup(op.getBlock()->getTerminator()->getOperand(0));
     if (checks.end)
-      vector::MaskedStoreOp::create(*b, init.get(), placesOf(init, at), lanesBelow(at, allLanes(), checks.end), value);
+      vector::MaskedStoreOp::create(*b, init.get(), placesOf(init, at), lanesBefore(at, checks.end), value);
     else
       vector::StoreOp::create(*b, value, init.get(), placesOf(init, at));
   }
@@ -392,8 +425,7 @@ std::pair<Value, Value> WindowVectors::interval(Value size) {
 }
 
 void WindowVectors::loopTo(Value limit, llvm::function_ref<void(Value)> body) {
-  auto loop =
-      scf::ForOp::create(*b, arith::ConstantIndexOp::create(*b, 0), limit, arith::ConstantIndexOp::create(*b, lanes));
+  auto loop = scf::ForOp::create(*b, from, limit, arith::ConstantIndexOp::create(*b, lanes));
   OpBuilder::InsertionGuard guard(*b);
   b->setInsertionPoint(loop.getBody()->getTerminator());
   body(loop.getInductionVar());
@@ -402,9 +434,9 @@ void WindowVectors::loopTo(Value limit, llvm::function_ref<void(Value)> body) {
 /// Rows of which nothing above or below is outside.
 void WindowVectors::emitInside(MutableArrayRef<Row> rows, Value size) {
   std::optional<int64_t> columns = getConstantIntValue(size);
-  Value step = arith::ConstantIndexOp::create(*b, lanes);
-  bool isWhole = columns && *columns % lanes == 0;
-  Value full = isWhole ? size : b->createOrFold<arith::SubIOp>(size, b->createOrFold<arith::RemUIOp>(size, step));
+  Value step = arith::ConstantIndexOp::create(*b, lanes), count = b->createOrFold<arith::SubIOp>(size, from);
+  bool isWhole = columns && *columns % lanes == 0 && getConstantIntValue(from) == 0;
+  Value full = isWhole ? size : b->createOrFold<arith::SubIOp>(size, b->createOrFold<arith::RemUIOp>(count, step));
   // Rows of a vector or two have hardly one in which nothing is outside.
   bool isWide = hasGuards && (!columns || *columns > 2 * lanes);
   row = &rows.front();
@@ -445,8 +477,9 @@ void WindowVectors::emitAnywhere(Row &each, Value size) {
   loopTo(size, [&](Value at) { emitVector(each, at, {hasGuards, !rowConditions.empty(), end}); });
 }
 
-void WindowVectors::emitRow(ImplicitLocOpBuilder &builder, ArrayRef<Value> places, Value size) {
+void WindowVectors::emitRow(ImplicitLocOpBuilder &builder, ArrayRef<Value> places, Value size, Value begin) {
   b = &builder;
+  from = begin ? begin : arith::ConstantIndexOp::create(*b, 0).getResult();
   OpBuilder::InsertionGuard guard(*b);
   Row only = prepareRow(places);
   Value holds = holdsFor(only);
@@ -463,6 +496,7 @@ void WindowVectors::emitRow(ImplicitLocOpBuilder &builder, ArrayRef<Value> place
 void WindowVectors::emitPair(ImplicitLocOpBuilder &builder, ArrayRef<Value> places, unsigned rowDim, Value numRows,
                              Value size) {
   b = &builder;
+  from = arith::ConstantIndexOp::create(*b, 0);
   OpBuilder::InsertionGuard guard(*b);
   Value one = arith::ConstantIndexOp::create(*b, 1), next = arith::AddIOp::create(*b, places[rowDim], one);
   Value hasNext = arith::CmpIOp::create(*b, arith::CmpIPredicate::ult, next, numRows);

@@ -7,7 +7,7 @@
 //
 // A body that reads what may lie outside of a tensor, or every second element of it, is left to LLVM at a price: it
 // computes the ends of rows one by one, and gathers. Here it becomes vectors that say what they mean. What lies outside
-// is masked off; every second element is two loads and a shuffle.
+// is masked off; every second element is two loads and a shuffle. Bytes that become words have the lanes of words.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KERNELS_WINDOWVECTORS_H
@@ -15,6 +15,7 @@
 
 #include "Support/TargetInfo.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "llvm/ADT/MapVector.h"
@@ -27,21 +28,33 @@ class WindowVectors {
   static constexpr size_t kFewestReads = 16;
 
 public:
-  /// Looks at an operation on buffers without reductions. `dim` is its innermost loop.
+  /// Looks at an operation on buffers whose innermost loop is `dim`, its only reduction if there is one.
   WindowVectors(linalg::LinalgOp op, unsigned dim, const TargetInfo &target);
 
   /// Whether `emitRow` knows all of the body, and does better than a loop over elements.
-  bool isWorthwhile() const { return isKnown && (hasGuards || hasStrides); }
+  bool isWorthwhile() const { return isKnown && (hasGuards || hasStrides || hasTurns); }
+
+  /// Whether `emitRow` or `emitReduction` knows all of the body, which reads runs of consecutive elements.
+  bool isRowOfRuns() {
+    // A body that looks elements up could do so for none.
+    return isKnown && op.getBlock()->getOps<memref::LoadOp>().empty();
+  }
+  bool branches() const { return isKnown && hasTurns; }
 
   /// Whether rows are faster two at a time: neighbours read much of the same, and bodies with many reads have more
   /// factors than there are registers.
   bool sharesRows() const { return reads.size() >= kFewestReads; }
 
-  /// Emits the loop from 0 to `size`, whose positions in the other loops are given. Rows are not empty, and have less
-  /// than 2^31 elements.
-  void emitRow(ImplicitLocOpBuilder &b, ArrayRef<Value> position, Value size);
+  /// Emits the loop from 0, or `begin`, to `size`, whose positions in the other loops are given. Rows are not empty,
+  /// and have less than 2^31 elements.
+  void emitRow(ImplicitLocOpBuilder &b, ArrayRef<Value> position, Value size, Value begin = {});
   /// The same for this position in loop `rowDim` and the next one, if that is one of the `numRows` too.
   void emitPair(ImplicitLocOpBuilder &b, ArrayRef<Value> position, unsigned rowDim, Value numRows, Value size);
+
+  /// The reduction of elements 0 to `size`, which may be none, and of `start`. Where there are no masks, `step`
+  /// computes the reduction of the given value and of the element at a place.
+  Value emitReduction(ImplicitLocOpBuilder &b, ArrayRef<Value> position, Value size, Value start,
+                      llvm::function_ref<Value(Value, Value)> step);
 
 private:
   /// What a value of the body is along the innermost loop.
@@ -66,13 +79,14 @@ private:
   };
 
   bool classify();
+  bool findCombiner();
   bool classifyOperands();
   bool classify(Operation &inner);
   bool classifyLoad(Operation &inner);
   Along lookup(Value value) const;
-  /// Whether vectors of this type have the lanes of those of the result.
+  /// Whether rows of this type are vectors here.
   bool isElement(Type type) const {
-    return type.isIntOrFloat() && type.getIntOrFloatBitWidth() == element.getIntOrFloatBitWidth();
+    return type.isInteger(8) || (type.isIntOrFloat() && type.getIntOrFloatBitWidth() == bits);
   }
   bool isSame(Value value) const { return lookup(value).kind == Along::Same; }
   VectorType vectorOf(Type scalar) const { return VectorType::get({lanes}, scalar); }
@@ -102,21 +116,35 @@ private:
   /// The lanes for which `first + offset` is less than `size`, unsigned.
   Value lanesBelow(Value first, ArrayRef<int32_t> offsets, Value size);
   SmallVector<int32_t> allLanes() const;
+  /// The lanes of a vector at `at` that are in front of `end`.
+  Value lanesBefore(Value at, Value end) {
+    return lanesBelow(arith::ConstantIndexOp::create(*b, 0), allLanes(), b->createOrFold<arith::SubIOp>(end, at));
+  }
   /// The place `index` of the body where the innermost loop is at `at`.
   Value placeAt(Value index, Value at);
   std::pair<Value, Value> interval(Value size);
+  /// What is reduced, for the vector at this place.
+  Value elementsAt(Value at, const Checks &checks);
+  Value combine(Value sum, Value value);
+  /// Leaves the others as they are; scalars, or vectors of any length.
+  Value neutral(Type type);
 
   linalg::LinalgOp op;
   unsigned dim;
   int64_t lanes = 0;
-  Type element;
+  unsigned bits = 0; // of the widest element
+  bool hasMasks;
+  Operation *combiner = nullptr; // of what is reduced, `reduced`, with the result
+  Value reduced;
   bool isKnown = false, hasGuards = false, hasStrides = false;
+  bool hasTurns = false; // sines and the like, of which vectors may branch
   DenseMap<Value, Along> along;
   llvm::MapVector<Operation *, Read> reads;
   llvm::SmallSetVector<Value, 4> rowConditions, columnConditions;
 
   ImplicitLocOpBuilder *b = nullptr;
   Row *row = nullptr; // at hand
+  Value from;         // where loops begin
 };
 
 } // namespace mlir::ac

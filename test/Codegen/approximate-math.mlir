@@ -19,6 +19,38 @@ func.func @vectors(%x: vector<8xf32>) -> vector<8xf32> {
   return %r : vector<8xf32>
 }
 
+// An argument of at most zero has one power of two, and no upper bound.
+// CHECK-LABEL: func.func @at_most_zero(
+// CHECK-NOT: arith.cmpf ogt
+// CHECK-COUNT-1: arith.shli
+// CHECK-NOT: arith.shli
+// CHECK: return
+func.func @at_most_zero(%x: f32) -> f32 {
+  %r = math.exp %x {ac.at_most_zero} : f32
+  return %r : f32
+}
+
+// The tangent is a quotient of double precision.
+// CHECK-LABEL: func.func @tangent(
+// CHECK-NOT: math.tan
+// CHECK: arith.divf {{.*}} : f64
+func.func @tangent(%x: f32) -> f32 {
+  %r = math.tan %x : f32
+  return %r : f32
+}
+
+// CHECK-LABEL: func.func @hyperbolic(
+// CHECK-NOT: math.{{a?}}{{sinh|cosh|tanh}}
+// CHECK: return
+func.func @hyperbolic(%x: f32) -> (f32, f32, f32, f32, f32) {
+  %s = math.sinh %x : f32
+  %c = math.cosh %x : f32
+  %as = math.asinh %x : f32
+  %ac = math.acosh %x : f32
+  %at = math.atanh %x : f32
+  return %s, %c, %as, %ac, %at : f32, f32, f32, f32, f32
+}
+
 // CHECK-LABEL: func.func @half_in_single(
 // CHECK: %[[X:.*]] = arith.extf %{{.*}} : f16 to f32
 // CHECK-NOT: math.exp
@@ -62,7 +94,11 @@ func.func @sine(%x: f32) -> f32 {
   return %r : f32
 }
 
+// A vector reads none if no lane is beyond 2^16.
 // CHECK-LABEL: func.func @cosines(
+// CHECK: %[[NEAR:.*]] = vector.reduction <and>
+// CHECK: scf.if %[[NEAR]]
+// CHECK: } else {
 // CHECK-COUNT-2: vector.gather %{{.*}} : memref<212xf64>, vector<8xi32>, vector<8xi1>, vector<8xf64> into vector<8xf64>
 // CHECK-NOT: math.cos
 func.func @cosines(%x: vector<8xf32>) -> vector<8xf32> {

@@ -72,6 +72,18 @@ CASES = {
     "depthwise": Case(12, 12, (10, 19), (3, 3), pads=(1, 1, 1, 1), group=12, batches=(0, 2)),
     "depthwise_strided": Case(12, 24, (10, 19), (5, 5), strides=(2, 2), pads=(2, 2, 2, 2), group=12, signs="u8 u8", weights_zero="channels"),
     "depthwise_many_taps": Case(3, 3, (40, 40), (17, 17), pads=(8, 8, 8, 8), group=3, zero=255),
+    "depthwise_wide": Case(5, 5, (12, 75), (3, 3), pads=(1, 1, 1, 1), group=5, batches=(0, 1)),
+    "depthwise_wide_signed": Case(4, 4, (9, 64), (3, 3), pads=(1, 1, 1, 1), group=4, signs="s8 s8", zero=-100),
+    "depthwise_wide_strided": Case(5, 5, (13, 131), (3, 3), strides=(2, 2), pads=(1, 1, 1, 1), group=5, batches=(0, 2)),
+    "depthwise_strided_signed": Case(5, 5, (12, 130), (3, 3), strides=(2, 2), pads=(0, 0, 1, 1), group=5, signs="s8 s8", zero=-7),
+    "depthwise_strided_not_padded": Case(4, 4, (15, 70), (3, 3), strides=(2, 2), group=4, zero=200),
+    "depthwise_strided_at_zero": Case(4, 4, (15, 70), (3, 3), strides=(2, 2), pads=(1, 1, 1, 1), group=4, zero=0),
+    "depthwise_strided_taps": Case(3, 6, (20, 90), (5, 5), strides=(2, 2), pads=(2, 2, 2, 2), group=3),
+    "depthwise_strided_unsigned": Case(4, 4, (9, 69), (3, 3), strides=(1, 2), pads=(1, 1, 1, 1), group=4, signs="u8 u8", weights_zero="channels"),
+    "depthwise_dilated": Case(4, 8, (20, 67), (3, 3), dilations=(2, 3), pads=(2, 3, 2, 3), group=4, signs="u8 u8", weights_zero="channels"),
+    "depthwise_dilated_strided": Case(4, 4, (20, 77), (3, 2), strides=(2, 2), dilations=(3, 2), pads=(3, 1, 2, 2), group=4, signs="s8 u8", weights_zero="one"),
+    "depthwise_stride_of_three": Case(4, 4, (20, 100), (3, 3), strides=(3, 3), pads=(1, 1, 1, 1), group=4),
+    "depthwise_signal": Case(6, 6, (150,), (3,), strides=(2,), pads=(1, 1), group=6, batches=(0, 1)),
     "signal": Case(5, 8, (100,), (9,), pads=(4, 4), batches=(0, 1, 3)),
     "signal_strided": Case(5, 8, (99,), (4,), strides=(2,), pads=(1, 2)),
     "signal_not_padded": Case(40, 33, (130,), (3,), batches=(1, 2)),
@@ -181,6 +193,7 @@ def test_requantised(name, accordion, march):
 # ONNX Runtime saturates sums of two products on processors without these instructions, and has no convolution of some cases.
 needs_sums = pytest.mark.skipif("avx512_vnni" not in flags(), reason="ONNX Runtime saturates sums of two products here")
 SHARED = ["one_tap", "taps", "strided", "dilated", "asymmetric", "unsigned", "groups", "depthwise", "saturating", "signed"]
+SHARED += [name for name in CASES if name.startswith("depthwise_") and "u8 u8" != CASES[name].signs != "s8 u8"]
 
 
 @needs_sums

@@ -55,6 +55,23 @@ func.func @depthwise(%x: tensor<1x3x10x10xui8>) -> tensor<1x3x8x8xi32> {
   return %y : tensor<1x3x8x8xi32>
 }
 
+// With a stride, bytes are read where they are and centred there: outside of the image there are zero points.
+// CHECK-LABEL: func.func @depthwise_strided(
+// CHECK: %[[ZERO:.*]] = arith.constant 7 : i8
+// CHECK-NOT: tensor<1x3x11x11xf32>
+// CHECK: %[[BYTE:.*]] = tensor.extract %{{.*}} : tensor<1x3x11x11xi8>
+// CHECK: %[[READ:.*]] = arith.select %{{.*}}, %[[BYTE]], %[[ZERO]] : i8
+// CHECK: arith.extui %[[READ]] : i8 to i32
+// CHECK: arith.sitofp
+func.func @depthwise_strided(%x: tensor<1x3x11x11xui8>) -> tensor<1x3x6x6xi32> {
+  %w = "onnx.Constant"() {value = dense<2> : tensor<3x1x3x3xi8>} : () -> tensor<3x1x3x3xi8>
+  %zx = "onnx.Constant"() {value = dense<7> : tensor<ui8>} : () -> tensor<ui8>
+  %none = "onnx.NoValue"() : () -> none
+  %y = "onnx.ConvInteger"(%x, %w, %zx, %none) {group = 3 : i64, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>}
+    : (tensor<1x3x11x11xui8>, tensor<3x1x3x3xi8>, tensor<ui8>, none) -> tensor<1x3x6x6xi32>
+  return %y : tensor<1x3x6x6xi32>
+}
+
 // 200 less 3 is no byte: what a position reads is summed.
 // CHECK-LABEL: func.func @zero_points_of_weights(
 // CHECK: arith.constant -2800 : i32

@@ -30,6 +30,8 @@ namespace mlir::ac {
 /// "bf16" where products of f32 with constant matrices may round what they multiply to it: on a module all of them, or on
 /// the one product.
 constexpr llvm::StringLiteral kPrecisionAttribute = "ac.precision";
+/// Of `math.exp`: the argument is at most zero, or NaN, and the difference of two larger numbers.
+constexpr llvm::StringLiteral kAtMostZeroAttribute = "ac.at_most_zero";
 
 /// Lets one-shot bufferization see through the tensor forms of `ac` operations.
 void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry);

@@ -21,7 +21,8 @@ struct ImportOptions {
   std::map<std::string, int64_t> dims;
 
   /// Replaces every node for which `keepFunction` says false by the body that its schema gives, where it has one.
-  /// `keepFunction` gets the domain (`` for ai.onnx) and the operator. Without it no built-in function is expanded.
+  /// `keepFunction` gets the domain (`` for ai.onnx) and the operator. Without it no built-in function is expanded,
+  /// and no operator of com.microsoft on quantised tensors.
   std::function<bool(StringRef domain, StringRef opType)> keepFunction;
 
   /// Told the name of each file of external data, relative to the model's folder.

@@ -261,6 +261,8 @@ void mlir::ac::prepareModel(ModelProto &model, const std::string &baseDir, Exter
       throw ImportError("the model's function `" + model.functions(0).name() +
                         "` is written for other opsets than the model, and cannot be converted");
   }
+  if (options.keepFunction)
+    expandQuantized(model);
   fixDimensions(model, options.dims);
   inferTypes(model);
   if (options.keepFunction)

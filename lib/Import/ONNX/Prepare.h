@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // What happens to a `ModelProto` before MLIR sees it, in this order: normalise domains and names, refuse opsets and
-// operators that are not known, check, inline local functions, fix dimensions, infer shapes, expand built-in functions.
+// operators that are not known, check, inline local functions, expand operators of quantised tensors, fix dimensions,
+// infer shapes, expand built-in functions.
 // Everything here throws `ImportError` or an exception of the ONNX library.
 //
 //===----------------------------------------------------------------------===//
@@ -26,6 +27,10 @@ void prepareModel(::onnx::ModelProto &model, const std::string &baseDir, Externa
 /// must be inferred; `infer` does so again after each round, since bodies depend on the types of inputs.
 void expandFunctions(::onnx::ModelProto &model, const std::function<bool(StringRef, StringRef)> &keep,
                      llvm::function_ref<void()> infer);
+
+/// Replaces com.microsoft's operators on quantised tensors (`QLinearAdd`, ...) by operators of the standard between
+/// `DequantizeLinear` and `QuantizeLinear`.
+void expandQuantized(::onnx::ModelProto &model);
 
 /// Infers types for all values, as far as that goes. What the model itself says of intermediate values is used only
 /// where inference finds nothing: files are edited, and then it is stale.

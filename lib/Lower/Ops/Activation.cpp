@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Gates.h"
+#include "dialects/AC/IR/ACDialect.h"
 
 using namespace mlir;
 using namespace mlir::ac;
@@ -213,6 +214,13 @@ static Value maximumAlong(Emitter &emit, Value x, ArrayRef<int64_t> axes) {
   });
 }
 
+/// The exponential of what `x` is below `largest`.
+static Value powerBelow(Scalars &s, Value x, Value largest) {
+  Value power = s.exp(s.sub(x, largest));
+  power.getDefiningOp()->setAttr(kAtMostZeroAttribute, s.b.getUnitAttr());
+  return power;
+}
+
 static LogicalResult lowerSoftmax(Node &node) {
   Emitter &emit = node.emit;
   Value x = node.input(0);
@@ -222,7 +230,7 @@ static LogicalResult lowerSoftmax(Node &node) {
     return failure();
   Value largest = maximumAlong(emit, x, *axes);
   Value e = mapElements(emit, {x, alongRows(emit, largest, *axes)}, wide,
-                        [](Scalars &s, ValueRange v) { return s.exp(s.sub(v[0], v[1])); });
+                        [](Scalars &s, ValueRange v) { return powerBelow(s, v[0], v[1]); });
   Value sum = foldElements(emit, e, {}, *axes, emit.constant(wide, 0.0),
                            [](Scalars &s, Value acc, ValueRange v) { return accumulateSum(s, acc, v[0]); });
   Value factor = mapElements(emit, sum, wide,
@@ -240,7 +248,7 @@ static LogicalResult lowerLogSoftmax(Node &node) {
     return failure();
   Value largest = maximumAlong(emit, x, *axes);
   Value sum = foldElements(emit, x, largest, *axes, emit.constant(wide, 0.0), [](Scalars &s, Value acc, ValueRange v) {
-    return accumulateSum(s, acc, s.exp(s.sub(s.widen(v[0]), v[1])));
+    return accumulateSum(s, acc, powerBelow(s, s.widen(v[0]), v[1]));
   });
   Value logSum = mapElements(emit, sum, wide, [](Scalars &s, ValueRange v) { return s.log(v[0]); });
   return node.finish(mapElements(emit, {x, alongRows(emit, largest, *axes), alongRows(emit, logSum, *axes)}, element,

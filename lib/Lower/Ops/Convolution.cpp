@@ -48,7 +48,7 @@ static Value multiplyAdd(OpBuilder &b, Location loc, Value x, Value y, Value sum
 static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
   const Window &window = conv.window;
   unsigned rank = window.rank();
-  Type element = Emitter::elementType(conv.x);
+  Type element = Emitter::elementType(conv.w);
   MLIRContext *context = emit.getContext();
   OpFoldResult batch = emit.dim(conv.x, 0), channels = emit.dimension(conv.group),
                multiplier = emit.quotient(emit.dim(conv.w, 0), channels);
@@ -59,7 +59,16 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
   }
   unsigned lead = resultDims.size();
   llvm::append_range(resultDims, window.output);
-  Value zero = emit.constant(element, 0);
+  Value zero = emit.constant(element, 0), outside = conv.paddedWith(emit);
+  auto centred = [&](OpBuilder &b, Location loc, Value read) -> Value {
+    if (!conv.readsUnsigned)
+      return read;
+    Value number = Emitter::convertScalar(b, loc, read, b.getI32Type(), *conv.readsUnsigned);
+    if (conv.outside)
+      number = arith::SubIOp::create(b, loc, number,
+                                     Emitter::convertScalar(b, loc, conv.outside, b.getI32Type(), *conv.readsUnsigned));
+    return element.isF32() ? arith::SIToFPOp::create(b, loc, element, number).getResult() : number;
+  };
 
   if (window.numTaps() > kMostTaps) {
     for (int64_t size : window.kernel)
@@ -77,11 +86,12 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
     }
     llvm::append_range(weight, taps);
     llvm::append_range(write, positions);
-    Value sums =
-        emit.generic({padSpatial(emit, conv.x, window, zero), emit.reshape(conv.w, weightDims)},
-                     {AffineMap::get(loops, 0, read, context), AffineMap::get(loops, 0, weight, context)},
-                     emit.fill(resultDims, zero), AffineMap::get(loops, 0, write, context), iterators,
-                     [](OpBuilder &b, Location loc, ValueRange v) { return multiplyAdd(b, loc, v[0], v[1], v[2]); });
+    Value sums = emit.generic({padSpatial(emit, conv.x, window, outside), emit.reshape(conv.w, weightDims)},
+                              {AffineMap::get(loops, 0, read, context), AffineMap::get(loops, 0, weight, context)},
+                              emit.fill(resultDims, zero), AffineMap::get(loops, 0, write, context), iterators,
+                              [&](OpBuilder &b, Location loc, ValueRange v) {
+                                return multiplyAdd(b, loc, centred(b, loc, v[0]), v[1], v[2]);
+                              });
     return emit.reshape(sums, conv.resultDims(emit));
   }
 
@@ -103,11 +113,11 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
   bool hasMasks = TargetInfo::of(emit.getBlock()->getParentOp()->getParentOfType<ModuleOp>()).hasMasks;
   if (window.rank() <= 2 && window.numTaps() >= kManyTaps &&
       (window.strides.back() > 1 || (window.isPadded() && !(hasMasks && element.isF32()))))
-    lines = layOutLines(emit, conv.x, window, zero);
+    lines = layOutLines(emit, conv.x, window, outside);
   auto readTap = [&](OpBuilder &b, Location loc, ValueRange image, ValueRange position, int64_t tap) -> Value {
     Dims taps = window.tapAt(emit, tap);
     if (!lines)
-      return readWindow(emit, b, loc, conv.x, window, image, position, taps, zero);
+      return readWindow(emit, b, loc, conv.x, window, image, position, taps, outside);
     auto constant = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, loc, value); };
     auto move = [&](Value at, int64_t stride, int64_t offset) -> Value {
       return affine::makeComposedAffineApply(b, loc, b.getAffineDimExpr(0) * stride + offset, {OpFoldResult(at)});
@@ -132,7 +142,8 @@ static Value convolveDepthwise(Emitter &emit, const ConvolutionShape &conv) {
                               for (int64_t first = 0; first < taps; first += row) {
                                 Value sum = zero;
                                 for (int64_t tap = first; tap < first + row; ++tap)
-                                  sum = multiplyAdd(b, loc, readTap(b, loc, image, position, tap), v[tap], sum);
+                                  sum = multiplyAdd(b, loc, centred(b, loc, readTap(b, loc, image, position, tap)),
+                                                    v[tap], sum);
                                 total = total ? add(b, loc, total, sum) : sum;
                               }
                               return total;
@@ -356,7 +367,7 @@ FailureOr<ConvolutionShape> getConvolution(Node &node, Value x, Value w) {
   Dims weightDims{emit.dim(w, 0), emit.dim(w, 1)};
   for (int64_t size : kernel)
     weightDims.push_back(emit.dimension(size));
-  return ConvolutionShape{x, emit.castToDims(w, weightDims), group, *window, {}, {}};
+  return ConvolutionShape{x, emit.castToDims(w, weightDims), group, *window, {}, {}, {}};
 }
 
 Value perChannel(Emitter &emit, Value vector, int64_t rank) {
@@ -423,7 +434,7 @@ static LogicalResult lowerCausalConvWithState(Node &node) {
   window.strides = window.dilations = {1};
   window.low = window.high = window.declaredHigh = {zero};
   window.output = {length};
-  ConvolutionShape conv{emit.castElements(padded, sum), emit.castElements(w, sum), *channels, window, {}, {}};
+  ConvolutionShape conv{emit.castElements(padded, sum), emit.castElements(w, sum), *channels, window, {}, {}, {}};
   Value result = convolveDepthwise(emit, conv);
   if (node.hasInput(2))
     result = addBias(emit, result, node.input(2));

@@ -21,6 +21,9 @@ struct ConvolutionShape {
   std::optional<Emitter::Signs> signs;
   /// The scalar that padding counts as; null for zero.
   Value outside;
+  /// Of a depthwise convolution whose image is of bytes and whose weights are not: whether bytes are unsigned. Each is
+  /// made a number of the weights' type where it is read, less `outside`.
+  std::optional<bool> readsUnsigned;
 
   Dims resultDims(Emitter &emit) const {
     Dims result{emit.dim(x, 0), emit.dim(w, 0)};

@@ -27,6 +27,8 @@ namespace mlir::ac {
 
 /// Whole numbers of f32 up to here have neighbours one away.
 constexpr int64_t kMostExact = 1 << 24;
+/// Times that windows may read a byte, on average, before it is centred in memory.
+constexpr int64_t kMostReads = 8;
 
 /// The zero point in input `i`; null for none that matters.
 static Value zeroPointOf(Node &node, unsigned i) {
@@ -119,12 +121,28 @@ static bool isExactInFloats(Emitter &emit, Bytes x, Bytes w, const ConvolutionSh
   return inputs && *inputs * conv.window.numTaps() * 255 * furthest <= kMostExact;
 }
 
+/// Whether windows of bytes read an element so seldom that centring it each time is less work than an image of words
+/// in memory. Without masks, LLVM gathers bytes that stand apart.
+static bool readsFew(Emitter &emit, const ConvolutionShape &conv) {
+  int64_t strides = 1;
+  for (int64_t stride : conv.window.strides)
+    strides *= stride;
+  bool hasMasks = TargetInfo::of(emit.getBlock()->getParentOp()->getParentOfType<ModuleOp>()).hasMasks;
+  return conv.window.numTaps() <= strides * (hasMasks ? kMostReads : kMostReads / 2);
+}
+
 /// The sums by a convolution of numbers less their zero points, in floats if those are exact.
 static Value convolveCentred(Emitter &emit, ConvolutionShape conv, Bytes x, Bytes w, bool isExact) {
   Type element = isExact ? Type(emit.getF32Type()) : Type(emit.getI32Type());
   x.numbers = conv.x;
   w.numbers = conv.w;
-  conv.x = centred(emit, x, element);
+  if (conv.isDepthwise(emit) && readsFew(emit, conv)) {
+    conv.readsUnsigned = x.isUnsigned;
+    if (x.zeroPoint)
+      conv.outside = emit.scalar(x.zeroPoint);
+  } else {
+    conv.x = centred(emit, x, element);
+  }
   conv.w = centred(emit, w, element);
   Value sums = convolve(emit, conv, /*bias=*/{});
   if (!isExact)
