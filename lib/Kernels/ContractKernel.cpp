@@ -389,7 +389,8 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
   if (op.isQuantized() && !isUnpacked) {
     sum = walkBlocks(tile, sum, multiply);
   } else {
-    if (numRows >= rows) {
+    // Stores between its loads keep LLVM from taking the steps of a copy one by one: it would run out of registers.
+    if (numRows >= rows && !isCopying) {
       Value unrolled =
           arith::MulIOp::create(b, arith::DivUIOp::create(b, depth, index(kUnrolledSteps)), index(kUnrolledSteps));
       steps(begin, unrolled, kUnrolledSteps);
