@@ -136,9 +136,12 @@ Expr PanelSums::rowOf(const Var &m) const {
   return places.defined() ? unsafe_promise_clamped(cast<int>(places(m)), 0, lhs.dim(1).extent() - 1) : Expr(m);
 }
 
+Expr PanelSums::zeroOf(const Expr &blockAt) const {
+  return zeros.defined() ? cast<float>(zeros(n, blockAt)) : Expr(0.0f);
+}
+
 Expr PanelSums::dequantize(const Expr &whole, const Expr &blockAt) const {
-  Expr number = zeros.defined() ? whole - cast<float>(zeros(n, blockAt)) : whole;
-  return strict_float(number * cast<float>(scales(n, blockAt)));
+  return strict_float(whole * cast<float>(scales(n, blockAt)));
 }
 
 void PanelSums::addSteps(Func sum) {
@@ -154,17 +157,18 @@ void PanelSums::addSteps(Func sum) {
   RDom k(0, block, 0, (depth + block - 1) / block, "k");
   Expr at = k.y * block + k.x;
   k.where(at < depth);
-  sum(n, m) += lhs(at, rowOf(m)) * dequantize(cast<float>(panel(n, at)), k.y);
+  sum(n, m) += lhs(at, rowOf(m)) * dequantize(cast<float>(panel(n, at)) - zeroOf(k.y), k.y);
   schedule(sum.update(), {k.x, k.y});
 }
 
-Expr PanelSums::fourBits(const Expr &word, const Expr &place) const {
+Expr PanelSums::fourBits(const Expr &word, const Expr &place, const Expr &blockAt) const {
   Expr inMantissa = place % kStepsInMantissa;
   Expr near = select(place < kStepsInMantissa, word, word >> (4 * kStepsInMantissa));
   constexpr int kMantissaBits = 23, kBias = 127;
   Expr power = cast<uint32_t>(kBias + kMantissaBits - 4 * inMantissa) << kMantissaBits; // one is where the bits begin
   Expr number = reinterpret<float>((near & (cast<uint32_t>(15) << cast<uint32_t>(4 * inMantissa))) | power);
-  return strict_float(number - (reinterpret<float>(power) - static_cast<float>(least)));
+  // What is taken away is the same for a whole block.
+  return strict_float(number - ((reinterpret<float>(power) - static_cast<float>(least)) + zeroOf(blockAt)));
 }
 
 void PanelSums::addWords(Func sum, int rows) {
@@ -173,14 +177,15 @@ void PanelSums::addWords(Func sum, int rows) {
   Expr words = (block + kStepsPerWord - 1) / kStepsPerWord;
   RDom k(0, kStepsPerWord, 0, words, 0, (whole + words - 1) / words, "k"), last(0, depth % kStepsPerWord, "last");
   Expr word = k.z * words + k.y;
-  auto shifted = [&](const Expr &bits, const Expr &place) {
-    return cast<float>(cast<int>((bits >> cast<uint32_t>(4 * place)) & cast<uint32_t>(15)) + least);
+  auto shifted = [&](const Expr &bits, const Expr &place, const Expr &blockAt) {
+    return cast<float>(cast<int>((bits >> cast<uint32_t>(4 * place)) & cast<uint32_t>(15)) + least) - zeroOf(blockAt);
   };
   bool isUnrolled = rows <= kUnrolledRows;
-  Expr number = isUnrolled ? fourBits(panel(n, word), k.x) : shifted(panel(n, word), k.x);
+  Expr number = isUnrolled ? fourBits(panel(n, word), k.x, k.z) : shifted(panel(n, word), k.x, k.z);
   k.where(word < whole);
   sum(n, m) += lhs(word * kStepsPerWord + k.x, rowOf(m)) * dequantize(number, k.z);
-  sum(n, m) += lhs(whole * kStepsPerWord + last, rowOf(m)) * dequantize(shifted(panel(n, whole), last), whole / words);
+  sum(n, m) += lhs(whole * kStepsPerWord + last, rowOf(m)) *
+               dequantize(shifted(panel(n, whole), last, whole / words), whole / words);
   schedule(isUnrolled ? sum.update(0).unroll(k.x) : sum.update(0), {k.x, k.y, k.z});
   schedule(sum.update(1), {last});
 }

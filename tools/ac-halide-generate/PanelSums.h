@@ -35,9 +35,12 @@ private:
   Halide::Expr byteOf(const Halide::Expr &k) const;
   /// The product of a byte of the lhs and one of the panel, the unsigned one first as instructions take them.
   Halide::Expr multiplyBytes(const Halide::Expr &left, const Halide::Expr &right) const;
+  /// A zero point as a float; zero if there are none.
+  Halide::Expr zeroOf(const Halide::Expr &blockAt) const;
   /// What whole numbers, given as floats, stand for.
   Halide::Expr dequantize(const Halide::Expr &whole, const Halide::Expr &blockAt) const;
-  Halide::Expr fourBits(const Halide::Expr &word, const Halide::Expr &place) const;
+  /// The whole number at a place of a word, without its zero point.
+  Halide::Expr fourBits(const Halide::Expr &word, const Halide::Expr &place, const Halide::Expr &blockAt) const;
 
   int lanes, vectorsOfPanel;
   int bits = 0; ///< of a weight with scales; 0: there are none
