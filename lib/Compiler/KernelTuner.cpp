@@ -15,8 +15,9 @@
 #include "Support/Weights.h"
 #include "ac/Pipelines/Pipelines.h"
 #include "ac/Runtime/Runtime.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Pass/PassManager.h"
 #include <chrono>
 #include <map>
@@ -69,6 +70,19 @@ static OwningOpRef<ModuleOp> isolate(Operation *op) {
     if (failed(getBackwardSlice(depthwise.getInstead(), &before, options)) || before.size() > kMostBefore)
       return nullptr;
   }
+  if (auto contract = dyn_cast<ContractOp>(op)) {
+    // Constants come as they are kept, so that they are arranged as in the model.
+    BackwardSliceOptions options;
+    options.inclusive = true;
+    options.filter = [](Operation *producer) {
+      return isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp, tensor::EmptyOp, linalg::TransposeOp>(
+          producer);
+    };
+    for (Value operand : {contract.getRhs(), contract.getScales(), contract.getZeros(), contract.getOffsets()})
+      if (operand && arrangedConstantBehind(operand) && failed(getBackwardSlice(operand, &before, options)))
+        return nullptr;
+    used.remove_if([&](Value value) { return value.getDefiningOp() && before.contains(value.getDefiningOp()); });
+  }
   // What is read from outside.
   auto read = [&](Operation *reader) {
     reader->walk([&](Operation *inner) {
@@ -112,6 +126,15 @@ static OwningOpRef<ModuleOp> isolate(Operation *op) {
   main.setResultAttrs(0, facts(op->getResult(0).getType()));
   for (Value value : constants) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
+    // How small integers are packed depends on what they are, and so it does on how exact their scales are.
+    bool isSmall = isa<ContractOp>(op) && !getElementTypeOrSelf(cast<ContractOp>(op).getRhs()).isF32();
+    if (arith::ConstantOp constant = type && isSmall ? constantBehind(value) : arith::ConstantOp()) {
+      ElementsAttr elements = reshapeElements(cast<ElementsAttr>(constant.getValue()), type);
+      if (!elements)
+        return nullptr;
+      mapping.map(value, arith::ConstantOp::create(b, cast<TypedAttr>(elements)).getResult());
+      continue;
+    }
     if (type && type.getElementType().isF32() && constantBehind(value)) {
       ElementsAttr weights = makeWeight(type, "weights", [](MutableArrayRef<char> bytes) {
         fill(MutableArrayRef(reinterpret_cast<float *>(bytes.data()), bytes.size() / sizeof(float)));
@@ -234,6 +257,12 @@ static llvm::Expected<std::string> measureKernels(Operation *op, const TargetInf
   return names[medians[1] < kNoise * medians[0]].str();
 }
 
+/// Whether both generators have kernels for elements of these types.
+static bool isMadeTwice(ContractOp op) {
+  Type lhs = getElementTypeOrSelf(op.getLhs()), rhs = getElementTypeOrSelf(op.getRhs());
+  return lhs.isF32() ? rhs.isF32() || op.isQuantized() : lhs.isInteger(8) && rhs.isInteger(8);
+}
+
 llvm::Error mlir::ac::chooseGenerators(ModuleOp module, const TargetInfo &target, KernelCache &cache, bool measure) {
   std::map<std::string, Operation *> work;
   module.walk([&](Operation *op) {
@@ -243,7 +272,7 @@ llvm::Error mlir::ac::chooseGenerators(ModuleOp module, const TargetInfo &target
       return;
     if (depthwise && depthwise.getInstead())
       work.insert({describeWork(depthwise), op});
-    else if (contract && isAllF32(contract) && constantBehind(contract.getRhs()))
+    else if (contract && isMadeTwice(contract) && arrangedConstantBehind(contract.getRhs()))
       work.insert({describeWork(contract), op});
   });
   SmallVector<NamedAttribute> choices;

@@ -9,7 +9,35 @@
 
 namespace mlir::ac {
 
-void ContractEmitter::callPanel(const Tile &tile, Value rowBegin, Value rowEnd, Value columnsLeft) {
+void ContractEmitter::callPanel(Tile tile, Value rowBegin, Value rowEnd, Value columnsLeft) {
+  if (op.getCopied()) {
+    tile.vectors = vectors, tile.masked = true;
+    setMasks(columnsLeft, vectors);
+    copyPanel(tile);
+    isUnpacked = true;
+    callProduct(entry, tile, rowBegin, rowEnd, columnsLeft);
+    isUnpacked = false;
+    return;
+  }
+  if (!op.isQuantized())
+    return callProduct(entry, tile, rowBegin, rowEnd, columnsLeft);
+  // For many rows each number is computed once, as for kernels of our own.
+  Value count = arith::SubIOp::create(b, rowEnd, rowBegin);
+  auto many = scf::IfOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, count, index(rows)),
+                                /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(many.thenBlock());
+  tile.vectors = vectors, tile.masked = false;
+  unpackPanel(tile);
+  isUnpacked = true;
+  callProduct(unpackedEntry, tile, rowBegin, rowEnd, columnsLeft);
+  isUnpacked = false;
+  b.setInsertionPointToStart(many.elseBlock());
+  callProduct(entry, tile, rowBegin, rowEnd, columnsLeft);
+}
+
+void ContractEmitter::callProduct(StringRef function, const Tile &tile, Value rowBegin, Value rowEnd,
+                                  Value columnsLeft) {
   auto multiply = [&](Value x, Value y) { return arith::MulIOp::create(b, x, y).getResult(); };
   auto add = [&](Value x, Value y) { return arith::AddIOp::create(b, x, y).getResult(); };
   auto stridesOf = [&](Value buffer) { return memref::ExtractStridedMetadataOp::create(b, buffer); };
@@ -26,24 +54,33 @@ void ContractEmitter::callPanel(const Tile &tile, Value rowBegin, Value rowEnd, 
   using Dimension = HalideCall::Dimension;
   HalideCall call(b);
   call.addNumber(rowCount);
+  if (op.isQuantized() && !isUnpacked)
+    call.addNumber(index(*op.getBlockSize()));
 
-  if (op.getCopied()) {
-    Tile whole = tile;
-    whole.vectors = vectors;
-    whole.masked = true;
-    setMasks(columnsLeft, vectors);
-    copyPanel(whole);
-  }
   auto view = stridesOf(lhs);
   int64_t rowDim = ContractOp::dimOf(op.getLhsOrder(), 1), depthDim = ContractOp::dimOf(op.getLhsOrder(), 2);
   Value lhsRowCount = lhsRows ? memref::DimOp::create(b, lhs, rowDim).getResult() : rowCount;
   call.addBuffer(lhs, placeOf(view, ordered(op.getLhsOrder(), {tile.lhsBatch, lhsRows ? zero : rowBegin, zero})),
                  {Dimension{depth, view.getStrides()[depthDim]}, Dimension{lhsRowCount, view.getStrides()[rowDim]}});
-  Value panel = op.getCopied() ? scratch : rhs;
-  view = stridesOf(panel);
-  SmallVector<Value> first =
-      op.getCopied() ? SmallVector<Value>{zero, zero} : SmallVector<Value>{tile.rhsBatch, tile.panel, zero, zero};
-  call.addBuffer(panel, placeOf(view, first), {Dimension{index(width), one}, Dimension{depth, index(width)}});
+  // Groups are a dimension of their own; rows of a panel are words, groups, blocks or steps.
+  auto addPanel = [&](Value buffer, Value offset, Value length, int64_t group) {
+    SmallVector<Dimension> dimensions{{index(width), index(group)}, {length, index(width * group)}};
+    if (group > 1)
+      dimensions.insert(dimensions.begin(), {index(group), one});
+    call.addBuffer(buffer, offset, dimensions);
+  };
+  auto panelOf = [&](Value buffer, int64_t group) {
+    addPanel(buffer, placeOf(stridesOf(buffer), {tile.rhsBatch, tile.panel, zero, zero}),
+             memref::DimOp::create(b, buffer, 2), group);
+  };
+  if (isUnpacked) {
+    addPanel(scratch, stridesOf(scratch).getOffset(), depth, 1);
+  } else {
+    panelOf(rhs, op.getGroup().value_or(1));
+    for (Value parameters : {scales, zeros})
+      if (parameters)
+        panelOf(parameters, 1);
+  }
   if (lhsRows) {
     view = stridesOf(lhsRows);
     call.addBuffer(lhsRows, placeOf(view, {rowBegin}), {Dimension{rowCount, view.getStrides()[0]}});
@@ -68,7 +105,7 @@ void ContractEmitter::callPanel(const Tile &tile, Value rowBegin, Value rowEnd, 
                                                : ordered(op.getOutOrder(), {tile.batch, rowBegin, tile.column});
   call.addBuffer(result, placeOf(view, place),
                  {Dimension{columns, one}, Dimension{rowCount, view.getStrides()[op.getOutDim(1)]}});
-  call.create(entry);
+  call.create(function);
 }
 
 } // namespace mlir::ac

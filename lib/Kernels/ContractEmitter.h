@@ -120,7 +120,8 @@ private:
   void setMasks(Value columnsLeft, unsigned count);
   void emitPanel(Tile tile, Value rowBegin, Value rowEnd, Value columnsLeft);
   /// The same by a function from elsewhere (CallPanel.cpp).
-  void callPanel(const Tile &tile, Value rowBegin, Value rowEnd, Value columnsLeft);
+  void callPanel(Tile tile, Value rowBegin, Value rowEnd, Value columnsLeft);
+  void callProduct(StringRef function, const Tile &tile, Value rowBegin, Value rowEnd, Value columnsLeft);
   void emitRowBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
   void emitCopiedBlocks(const Tile &tile, Value rowBegin, Value rowEnd);
   /// A tile of exactly the rows from `row` to `rowEnd`, which are at most `most`; none for zero.
@@ -244,7 +245,8 @@ private:
   DotUnit unit; // that multiplies groups of elements
   unsigned vectors, rows;
   bool hasMasks, hasTables;
-  std::string entry; // of the function that computes a panel; empty: we do
+  std::string entry;         // of the function that computes a panel; empty: we do
+  std::string unpackedEntry; // of that for a quantised panel which has been unpacked
   VectorType vectorType, maskType;
   Value lhs, rhs, result;
   Value lhsRows, outRows;       // places of rows, or null

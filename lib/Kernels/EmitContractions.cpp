@@ -97,8 +97,17 @@ Value ContractEmitter::addressOfPanel(ImplicitLocOpBuilder &b, Value rhs, Value 
 void ContractEmitter::emit(Kernels &kernels, Value next) {
   if (op->hasAttr(kKernelAttribute))
     if (std::optional<std::string> description = describeKernel(op, target)) {
+      auto module = op->getParentOfType<ModuleOp>();
       entry = kernelEntry(*description);
-      addKernel(op->getParentOfType<ModuleOp>(), *description);
+      addKernel(module, *description);
+      if (op.isQuantized()) {
+        description = describeUnpackedKernel(op, target);
+        unpackedEntry = kernelEntry(*description);
+        addKernel(module, *description);
+      }
+      // Those kernels have no tile registers; they read panels of any width.
+      unit = op.getGroup() ? DotUnit::Vectors : DotUnit::None;
+      rows = target.tileRows;
     }
   Value constantTiles = unit == DotUnit::Tiles ? arrangeConstantRows() : Value();
   lhs = makeDynamic(b, op.getLhs(), 0);

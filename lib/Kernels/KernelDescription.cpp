@@ -45,10 +45,16 @@ private:
     failed = true;
     return 0;
   }
-  static bool isKnown(arith::ConstantOp op) { return op.getType().isF32() && isa<FloatAttr>(op.getValue()); }
+  static bool isKnown(arith::ConstantOp op) {
+    return (op.getType().isF32() && isa<FloatAttr>(op.getValue())) ||
+           (op.getType().isInteger(32) && isa<IntegerAttr>(op.getValue()));
+  }
   int64_t addConstant(arith::ConstantOp op) {
-    APInt bits = cast<FloatAttr>(op.getValue()).getValue().bitcastToAPInt();
+    auto real = dyn_cast<FloatAttr>(op.getValue());
+    APInt bits = real ? real.getValue().bitcastToAPInt() : cast<IntegerAttr>(op.getValue()).getValue();
     ops.push_back(Object{{"bits", static_cast<int64_t>(bits.getZExtValue())}});
+    if (!real)
+      (*ops.back().getAsObject())["type"] = "i32";
     number(op.getResult());
     return count - 1;
   }
@@ -95,6 +101,11 @@ std::optional<int64_t> EpilogueWriter::compare(arith::CmpFOp op) {
   }
 }
 
+/// The name of a conversion, if it is one from integers of so many bits.
+template <typename Cast> static StringRef castName(Cast cast, unsigned bits, StringRef name) {
+  return cast.getIn().getType().isInteger(bits) ? name : "";
+}
+
 void EpilogueWriter::add(Operation &op) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     if (isKnown(constant))
@@ -113,19 +124,31 @@ void EpilogueWriter::add(Operation &op) {
                        .Case<arith::DivFOp>([](auto) { return "div"; })
                        .Case<arith::NegFOp>([](auto) { return "neg"; })
                        .Case<arith::SelectOp>([](auto) { return "select"; })
-                       .Case<arith::AndIOp>([](auto) { return "and"; })
-                       .Case<arith::OrIOp>([](auto) { return "or"; })
+                       .Case<arith::AndIOp>([](auto bits) { return bits.getType().isInteger(1) ? "and" : ""; })
+                       .Case<arith::OrIOp>([](auto bits) { return bits.getType().isInteger(1) ? "or" : ""; })
+                       .Case<arith::AddIOp>([](auto sum) { return sum.getType().isInteger(32) ? "add" : ""; })
+                       .Case<arith::SubIOp>([](auto sum) { return sum.getType().isInteger(32) ? "sub" : ""; })
+                       .Case<arith::MulIOp>([](auto product) { return product.getType().isInteger(32) ? "mul" : ""; })
+                       .Case<arith::SIToFPOp>([](auto cast) { return castName(cast, 32, "to_float"); })
+                       .Case<arith::FPToSIOp>([](auto cast) { return cast.getType().isInteger(32) ? "to_int" : ""; })
+                       .Case<arith::TruncIOp>([](auto cast) { return castName(cast, 32, "narrow"); })
+                       .Case<arith::ExtSIOp>([](auto cast) { return castName(cast, 8, "widen"); })
+                       .Case<arith::ExtUIOp>([](auto cast) { return castName(cast, 8, "widen_unsigned"); })
                        .Case<math::AbsFOp>([](auto) { return "abs"; })
                        .Case<math::SqrtOp>([](auto) { return "sqrt"; })
                        .Case<math::FloorOp>([](auto) { return "floor"; })
                        .Case<math::CeilOp>([](auto) { return "ceil"; })
+                       .Case<math::RoundEvenOp>([](auto) { return "round_even"; })
                        .Case<math::ExpOp>([](auto) { return "exp"; })
                        .Case<math::ExpM1Op>([](auto) { return "expm1"; })
                        .Case<math::ErfOp>([](auto) { return "erf"; })
                        .Case<math::TanhOp>([](auto) { return "tanh"; })
                        .Default([](Operation *) { return ""; });
   Type type = op.getNumResults() == 1 ? op.getResult(0).getType() : Type();
-  if (name.empty() || !type || (!type.isF32() && !type.isInteger(1))) {
+  auto isServed = [](Type type) {
+    return type.isF32() || type.isInteger(1) || type.isInteger(8) || type.isInteger(32);
+  };
+  if (name.empty() || !type || !isServed(type) || !llvm::all_of(op.getOperandTypes(), isServed)) {
     failed = true;
     return;
   }
@@ -171,28 +194,61 @@ static bool hasKnownStride(Value operand, int64_t dim, int64_t wanted = 0) {
          (!wanted || strides[dim] == wanted);
 }
 
-bool isAllF32(ContractOp op) {
-  return llvm::all_of(ValueRange{op.getLhs(), op.getRhs(), op.getInit()},
-                      [](Value operand) { return getElementTypeOrSelf(operand).isF32(); }) &&
-         op.getElementType().isF32();
+/// The name of a type of elements in a description; empty if it has none.
+static StringRef nameOf(Type type, bool isUnsigned = false) {
+  if (type.isInteger(8))
+    return isUnsigned ? "u8" : "i8";
+  return type.isF32() ? "f32" : type.isF16() ? "f16" : type.isInteger(32) ? "i32" : "";
 }
 
-std::optional<std::string> describeKernel(ContractOp op, const TargetInfo &target) {
-  auto lhs = cast<ShapedType>(op.getLhs().getType());
-  if (!isServed(target) || !isAllF32(op) || !(op.getPacked() || op.getCopied()) || op.readsInit() || op.hasImages() ||
-      !fits(lhs.getDimSize(ContractOp::dimOf(op.getLhsOrder(), 2))))
-    return std::nullopt;
-  if (op.getPacked() && (op.getLanes() != target.panel(op.getElementType()) ||
-                         !hasKnownStride(op.getRhs(), 2, op.getLanes()) || !hasKnownStride(op.getRhs(), 3, 1)))
-    return std::nullopt;
-  for (int64_t dim : {1, 2})
-    if (!hasKnownStride(op.getLhs(), ContractOp::dimOf(op.getLhsOrder(), dim)))
+/// Whether the machine has all that Halide takes for granted where it multiplies bytes in groups.
+static bool multipliesGroups(const TargetInfo &target) {
+  SmallVector<std::string> features = target.listFeatures();
+  return target.vectorBits == 512 &&
+         llvm::all_of(ArrayRef<StringRef>{"avx512vnni", "avx512ifma", "avx512vbmi", "avx512vbmi2", "avx512bitalg"},
+                      [&](StringRef name) { return llvm::is_contained(features, name); });
+}
+
+/// What is multiplied, in the fields of a description; nothing if Halide does not multiply it.
+static std::optional<Object> describeOperands(ContractOp op, const TargetInfo &target, bool isUnpacked) {
+  Type lhs = getElementTypeOrSelf(op.getLhs()), rhs = getElementTypeOrSelf(op.getRhs()), sum = op.getElementType();
+  Object fields;
+  if (sum.isF32() && lhs.isF32() && (rhs.isF32() || isUnpacked))
+    return fields;
+  if (sum.isF32() && lhs.isF32() && op.isQuantized()) {
+    // An offset would have to be added without rounding the product, which Halide does not promise.
+    if (op.getOffsets() || !fits(*op.getBlockSize()))
       return std::nullopt;
-  if (!hasKnownStride(op.getInit(), op.getOutDim(1)))
+    Object weights{{"bits", op.getLeast() ? 4 : 8}};
+    if (op.getLeast())
+      weights["least"] = static_cast<int64_t>(*op.getLeast());
+    for (auto [name, values] : {std::pair{"scales", op.getScales()}, std::pair{"zeros", op.getZeros()}})
+      if (values)
+        weights[name] = nameOf(getElementTypeOrSelf(values));
+    fields["weights"] = std::move(weights);
+    fields["panel"] = op.getLeast() ? "u32" : "i8";
+    return fields;
+  }
+  if (!sum.isInteger(32) || !lhs.isInteger(8) || !rhs.isInteger(8))
     return std::nullopt;
+  fields["lhs"] = nameOf(lhs, op.getLhsUnsigned());
+  fields["panel"] = nameOf(rhs, op.getRhsUnsigned());
+  if (op.getGroup()) {
+    // Groups of a row are read as words.
+    if (!multipliesGroups(target) || !hasKnownStride(op.getLhs(), ContractOp::dimOf(op.getLhsOrder(), 2), 1) ||
+        ContractOp::dimOf(op.getLhsOrder(), 2) != 2)
+      return std::nullopt;
+    fields["group"] = static_cast<int64_t>(*op.getGroup());
+  }
+  return fields;
+}
+
+/// What the extras of an epilogue are; nothing if Halide cannot read them.
+static std::optional<Array> describeExtras(ContractOp op) {
   Array extras;
   for (auto [map, extra] : llvm::zip_equal(op.getExtraMaps().getAsValueRange<AffineMapAttr>(), op.getExtras())) {
-    if (!getElementTypeOrSelf(extra.getType()).isF32())
+    Type element = getElementTypeOrSelf(extra.getType());
+    if (!element.isF32() && !element.isInteger(32))
       return std::nullopt;
     // Batch and constants choose the first element; rows and columns must be dimensions of their own.
     Array along;
@@ -200,18 +256,60 @@ std::optional<std::string> describeKernel(ContractOp op, const TargetInfo &targe
       for (auto [i, expr] : llvm::enumerate(map.getResults())) {
         if (!expr.isFunctionOfDim(dim))
           continue;
+        // Columns are the innermost dimension; the emitter sees to it that they are dense.
         bool isLast = i + 1 == map.getNumResults();
-        if (expr != getAffineDimExpr(dim, op.getContext()) || (dim == 2) != isLast || !hasKnownStride(extra, i))
+        if (expr != getAffineDimExpr(dim, op.getContext()) || (dim == 2 && !isLast) ||
+            !hasKnownStride(extra, i, isLast && dim == 1 ? 1 : 0))
           return std::nullopt;
         along.push_back(dim == 2 ? "column" : "row");
       }
     if (along.size() > 2)
       return std::nullopt;
-    extras.push_back(Object{{"along", std::move(along)}});
+    Object described{{"along", std::move(along)}};
+    if (!element.isF32())
+      described["type"] = nameOf(element);
+    extras.push_back(std::move(described));
   }
-  return finish(
-      Object{{"compute", "matrix_product"}, {"lhs_rows", op.getLhsRows() != nullptr}, {"extras", std::move(extras)}},
-      target, op.getEpilogueBody());
+  return extras;
+}
+
+static std::optional<std::string> describe(ContractOp op, const TargetInfo &target, bool isUnpacked) {
+  auto lhs = cast<ShapedType>(op.getLhs().getType()), rhs = cast<ShapedType>(op.getRhs().getType());
+  bool isCopied = op.getCopied() && !op.hasImages() && rhs.getElementType().isF32();
+  int64_t group = op.getGroup().value_or(1),
+          columns = isCopied ? target.panel(op.getElementType()) : op.getPacked() ? op.getLanes() : 0;
+  if (!isServed(target) || columns == 0 || op.readsInit() || columns % target.lanes(op.getElementType()) ||
+      columns > target.panel(op.getElementType()) || !fits(lhs.getDimSize(ContractOp::dimOf(op.getLhsOrder(), 2))))
+    return std::nullopt;
+  for (int64_t dim : {1, 2})
+    if (!hasKnownStride(op.getLhs(), ContractOp::dimOf(op.getLhsOrder(), dim)))
+      return std::nullopt;
+  for (Value panels : {op.getRhs(), op.getScales(), op.getZeros(), op.getOffsets()})
+    if (panels && !isCopied &&
+        (!hasKnownStride(panels, 2, columns * (panels == op.getRhs() ? group : 1)) || !hasKnownStride(panels, 3, 1)))
+      return std::nullopt;
+  if (!hasKnownStride(op.getInit(), op.getOutDim(1)))
+    return std::nullopt;
+  std::optional<Object> description = describeOperands(op, target, isUnpacked);
+  std::optional<Array> extras = describeExtras(op);
+  StringRef result = nameOf(op.getResultElementType());
+  if (!description || !extras || result.empty() || result == "f16")
+    return std::nullopt;
+  if (result != "f32")
+    (*description)["result"] = result;
+  (*description)["compute"] = "matrix_product";
+  (*description)["columns"] = columns;
+  (*description)["lhs_rows"] = op.getLhsRows() != nullptr;
+  (*description)["extras"] = std::move(*extras);
+  return finish(std::move(*description), target, op.getEpilogueBody());
+}
+
+std::optional<std::string> describeKernel(ContractOp op, const TargetInfo &target) {
+  return describe(op, target, /*isUnpacked=*/false);
+}
+
+std::optional<std::string> describeUnpackedKernel(ContractOp op, const TargetInfo &target) {
+  return describe(op, target, /*isUnpacked=*/true);
 }
 
 /// Numbers of elements of a plane and of planes are 32-bit ones in a call; where they are not known, the call checks.
@@ -274,8 +372,18 @@ std::string describeWork(ContractOp op) {
   };
   int64_t columns = op.getOutPanels() ? sizeOf(cast<ShapedType>(op.getRhs().getType()), op.getRhsOrder(), 2)
                                       : sizeOf(init, op.getOutOrder(), 2);
-  return "product " + text({init.getDimSize(op.getOutDim(0)), init.getDimSize(op.getOutDim(1)),
-                            sizeOf(lhs, op.getLhsOrder(), 2), columns});
+  Type element = getElementTypeOrSelf(op.getRhs());
+  std::string kind;
+  if (op.isQuantized())
+    kind = llvm::formatv(" by {0} bits in blocks of {1}", leastOfFourBits(op) ? 4 : 8, *op.getBlockSize()).str();
+  else if (!element.isF32())
+    kind = llvm::formatv(" of {0}{1} by {2}{3}", op.getLhsUnsigned() ? "u" : "", getElementTypeOrSelf(lhs),
+                         op.getRhsUnsigned() ? "u" : "", element)
+               .str();
+  return "product " +
+         text({sizeOf(init, op.getOutOrder(), 0), sizeOf(init, op.getOutOrder(), 1), sizeOf(lhs, op.getLhsOrder(), 2),
+               sizeOf(init, op.getOutOrder(), 2)}) +
+         kind;
 }
 
 std::string describeWork(DepthwiseOp op) {

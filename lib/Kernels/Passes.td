@@ -170,8 +170,8 @@ def EmitContractions : Pass<"ac-emit-contractions", "::mlir::ModuleOp"> {
     tiles of accumulators in registers, rows left over by tiles of exactly their number, the epilogue before the store.
     Small integers with scales become numbers in registers, or once for all rows of a task if it has many.
     Kernels work on sizes known at run time, so products with equal types, maps and epilogues share one. Where `ac.kernel`
-    says so, the tiles are computed by a function from elsewhere, which `ac.kernels` of the module describes. Leaves
-    contractions on tensors alone.
+    says so, the tiles are computed by a function from elsewhere, which `ac.kernels` of the module describes, or by two: one
+    for few rows of small integers, one for a panel that has been unpacked. Leaves contractions on tensors alone.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/ContractEmitter.h"
+#include "Kernels/KernelDescription.h"
 #include "Support/Weights.h"
 
 namespace mlir::ac {
@@ -54,8 +55,8 @@ ElementsAttr packGroups(ElementsAttr value, int64_t lanes, int64_t group, int64_
 }
 
 /// The smallest element of i8, if all are so near to it that four bits tell them apart.
-std::optional<int64_t> leastOfFourBits(ElementsAttr packed) {
-  ArrayRef<char> bytes = getRawElements(packed);
+std::optional<int64_t> leastOfFourBits(ElementsAttr integers) {
+  ArrayRef<char> bytes = getRawElements(integers);
   auto [least, most] = std::minmax_element(
       bytes.begin(), bytes.end(), [](char a, char b) { return static_cast<int8_t>(a) < static_cast<int8_t>(b); });
   int64_t low = static_cast<int8_t>(*least), high = static_cast<int8_t>(*most);
@@ -142,9 +143,7 @@ struct PrepackWeights : impl::PrepackWeightsBase<PrepackWeights> {
           return;
         parameters.emplace_back(&operand, value);
       }
-    int64_t block = *op.getBlockSize();
-    bool wholeWords = block % 8 == 0 || cast<RankedTensorType>(weights.getType()).getDimSize(1) <= block;
-    std::optional<int64_t> least = wholeWords ? leastOfFourBits(weights) : std::nullopt;
+    std::optional<int64_t> least = leastOfFourBits(op);
     op.getRhsMutable().assign(make(op, weights, least ? kWords : kPanels, [&] {
       // Lanes past the last column have scales of zero.
       ElementsAttr panels = pack(weights, lanes);
@@ -187,4 +186,19 @@ struct PrepackWeights : impl::PrepackWeightsBase<PrepackWeights> {
 };
 
 } // namespace
+
+std::optional<int64_t> leastOfFourBits(ContractOp op) {
+  if (op.getPacked() || !op.isQuantized())
+    return op.getLeast();
+  int64_t block = *op.getBlockSize();
+  int64_t depth = cast<ShapedType>(op.getLhs().getType()).getDimSize(ContractOp::dimOf(op.getLhsOrder(), 2));
+  if (auto rhs = cast<ShapedType>(op.getRhs().getType()); !op.getRhsOrder())
+    depth = rhs.getDimSize(1);
+  // Words do not cross blocks.
+  bool wholeWords = block % 8 == 0 || (!ShapedType::isDynamic(depth) && depth <= block);
+  arith::ConstantOp constant = wholeWords ? arrangedConstantBehind(op.getRhs()) : arith::ConstantOp();
+  ElementsAttr integers = constant ? withRawElements(cast<ElementsAttr>(constant.getValue())) : ElementsAttr();
+  return integers ? leastOfFourBits(integers) : std::nullopt;
+}
+
 } // namespace mlir::ac

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Support/Weights.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -61,6 +62,17 @@ ElementsAttr mlir::ac::makeWeight(RankedTensorType type, StringRef name,
   if (type.getNumElements() <= 64 && type.getElementTypeBitWidth() >= 8)
     return cast<ElementsAttr>(Attribute(DenseElementsAttr::getFromRawBuffer(type, blob.getData())));
   return DenseResourceElementsAttr::get(type, name, std::move(blob));
+}
+
+arith::ConstantOp mlir::ac::arrangedConstantBehind(Value value) {
+  arith::ConstantOp constant = constantBehind(value);
+  while (Operation *op = constant ? nullptr : value.getDefiningOp()) {
+    if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp, linalg::TransposeOp>(op))
+      break;
+    value = op->getOperand(0);
+    constant = constantBehind(value);
+  }
+  return constant;
 }
 
 arith::ConstantOp mlir::ac::constantBehind(Value value) {

@@ -29,6 +29,8 @@ ArrayRef<char> getRawElements(ElementsAttr value);
 ElementsAttr reshapeElements(ElementsAttr value, RankedTensorType type);
 /// The constant that `value` is, seen through what only gives it another shape; null if it is none.
 arith::ConstantOp constantBehind(Value value);
+/// The same seen through transpositions too: it has the elements of `value` in some order.
+arith::ConstantOp arrangedConstantBehind(Value value);
 /// A new constant of `type` whose bytes `write` produces: a blob, or a plain attribute if it is small.
 ElementsAttr makeWeight(RankedTensorType type, StringRef name,
                         llvm::function_ref<void(MutableArrayRef<char>)> write);

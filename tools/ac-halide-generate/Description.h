@@ -35,11 +35,14 @@ struct Kernel {
 
 Machine readMachine(const Json &description);
 
+/// The type of elements that a field names ("f32", "u8"); f32 where it is absent.
+Halide::Type typeOf(const Json &object, const std::string &field);
+
 /// The operands of an epilogue, one for each of the description's `extras`.
 std::vector<Halide::ImageParam> declareExtras(const Json &description);
 
 /// The value that the epilogue yields for these numbers: the sum, then an element of each extra. Rounded exactly as
-/// written, so that an element has the same bits in whichever tile it is computed.
+/// written, and integers wrap, so that an element has the same bits in whichever tile it is computed.
 Halide::Expr applyEpilogue(const Json &description, std::vector<Halide::Expr> values);
 
 Kernel makeMatrixProduct(const Json &description, const Machine &machine);
