@@ -389,8 +389,9 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
   if (op.isQuantized() && !isUnpacked) {
     sum = walkBlocks(tile, sum, multiply);
   } else {
-    // Stores between its loads keep LLVM from taking the steps of a copy one by one: it would run out of registers.
-    if (numRows >= rows && !isCopying) {
+    // LLVM loads ahead what it can: with more rows, or stores between the loads, it would run out of registers and take
+    // up to twice as long.
+    if (numRows == rows && !isCopying) {
       Value unrolled =
           arith::MulIOp::create(b, arith::DivUIOp::create(b, depth, index(kUnrolledSteps)), index(kUnrolledSteps));
       steps(begin, unrolled, kUnrolledSteps);
