@@ -209,7 +209,8 @@ struct ApproximateMath : impl::ApproximateMathBase<ApproximateMath> {
                  Approximate<math::SinhOp, &F::sinh>, Approximate<math::CoshOp, &F::cosh>,
                  Approximate<math::AsinhOp, &F::asinh>, Approximate<math::AcoshOp, &F::acosh>,
                  Approximate<math::AtanhOp, &F::atanh>, ApproximateByTable<math::SinOp, &F::sin>,
-                 ApproximateByTable<math::CosOp, &F::cos>, ApproximateByTable<math::TanOp, &F::tan>, ApproximateErf, ExpandExpM1>(&getContext(), /*benefit=*/2);
+                 ApproximateByTable<math::CosOp, &F::cos>, ApproximateByTable<math::TanOp, &F::tan>, ApproximateErf,
+                 ExpandExpM1>(&getContext(), /*benefit=*/2);
     populateMathPolynomialApproximationPatterns(patterns, MathPolynomialApproximationOptions{});
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

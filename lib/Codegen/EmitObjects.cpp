@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Most of a model's kernels know nothing of each other, and LLVM takes most of the time of a compilation. So the module is
-// cut into parts, each of which has a context of its own. Functions stay with their callers, where they may be inlined or
-// made for the arguments that they get; small constants go with all who read them.
+// Most of a model's kernels know nothing of each other, and LLVM takes most of the time of a compilation. So the module
+// is cut into parts, each of which has a context of its own. Functions stay with their callers, where they may be
+// inlined or made for the arguments that they get; small constants go with all who read them.
 //
 //===----------------------------------------------------------------------===//
 #include "Codegen/Native.h"
@@ -65,8 +65,8 @@ private:
     });
   }
 
-  /// What is local and needed by several parts can be seen by them, and by nobody else; but small constants are the same
-  /// everywhere.
+  /// What is local and needed by several parts can be seen by them, and by nobody else; but small constants are the
+  /// same everywhere.
   void shareSymbols() {
     for (llvm::GlobalValue &value : module.global_values()) {
       auto *variable = dyn_cast<llvm::GlobalVariable>(&value);

@@ -182,8 +182,7 @@ llvm::Error Compilation::chooseKernels(ModuleOp module) {
   return llvm::Error::success();
 }
 
-llvm::Error
-Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const ImportOptions &)> import) {
+llvm::Error Compilation::run(llvm::function_ref<OwningOpRef<ModuleOp>(MLIRContext &, const ImportOptions &)> import) {
   auto machine = TargetInfo::get(options.march);
   if (!machine)
     return machine.takeError();
@@ -391,16 +390,17 @@ llvm::Error Compilation::writeReport() {
   uint64_t size = 0;
   (void)llvm::sys::fs::file_size(output, size);
   os << llvm::formatv("{0:2}\n",
-                      llvm::json::Value(llvm::json::Object{{"output", output},
-                                                           {"bytes", static_cast<int64_t>(size)},
-                                                           {"cached", false},
-                                                           {"weight_bytes", static_cast<int64_t>(weightBytes)},
-                                                           {"target", target.cpu},
-                                                           {"kernels", llvm::json::Object{{"found", kernels.numFound}, {"made", kernels.numMade}}},
-                                                           {"regions", std::move(regions)},
-                                                           {"constructs", std::move(constructs)},
-                                                           {"scalar_loops", std::move(loops)},
-                                                           {"steps", std::move(times)}}));
+                      llvm::json::Value(llvm::json::Object{
+                          {"output", output},
+                          {"bytes", static_cast<int64_t>(size)},
+                          {"cached", false},
+                          {"weight_bytes", static_cast<int64_t>(weightBytes)},
+                          {"target", target.cpu},
+                          {"kernels", llvm::json::Object{{"found", kernels.numFound}, {"made", kernels.numMade}}},
+                          {"regions", std::move(regions)},
+                          {"constructs", std::move(constructs)},
+                          {"scalar_loops", std::move(loops)},
+                          {"steps", std::move(times)}}));
   return llvm::Error::success();
 }
 

@@ -411,9 +411,8 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
 void ContractEmitter::emitStore(Value sum, const Tile &tile, Value row, Value outRow, unsigned v) {
   Value value = epilogue(sum, tile, row, v);
   SmallVector<Value> position =
-      op.getOutPanels()
-          ? SmallVector<Value>{tile.batch, tile.panel, outRow, index(v * lanes)}
-          : ordered(op.getOutOrder(), {tile.batch, outRow, addIndex(tile.column, v * lanes), tile.image});
+      op.getOutPanels() ? SmallVector<Value>{tile.batch, tile.panel, outRow, index(v * lanes)}
+                        : ordered(op.getOutOrder(), {tile.batch, outRow, addIndex(tile.column, v * lanes), tile.image});
   if (op.getAccumulate())
     value = fusedSum(b, loadVector(result, position, cast<VectorType>(value.getType()), v, tile.masked), value,
                      /*minus=*/false);

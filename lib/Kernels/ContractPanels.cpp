@@ -180,8 +180,7 @@ SmallVector<Value> ContractEmitter::walkBlocks(const Tile &tile, ValueRange star
 
 void ContractEmitter::copyPanel(const Tile &tile) {
   isCopying = true;
-  emitLoop(index(0), dimOf(lhs, op.getLhsOrder(), 2), {},
-           [&](Value k, SmallVectorImpl<Value> &) { loadRow(tile, k); });
+  emitLoop(index(0), dimOf(lhs, op.getLhsOrder(), 2), {}, [&](Value k, SmallVectorImpl<Value> &) { loadRow(tile, k); });
   isCopying = false;
 }
 

@@ -77,8 +77,7 @@ bool ColumnPacker::isCut() {
   if (op.getRhsStarts())
     return false;
   // Extras are cut along the columns, where they have them as they are.
-  return llvm::all_of(op.getExtraMaps().getAsValueRange<AffineMapAttr>(),
-                      [](AffineMap map) { return canCut(map, 2); });
+  return llvm::all_of(op.getExtraMaps().getAsValueRange<AffineMapAttr>(), [](AffineMap map) { return canCut(map, 2); });
 }
 
 /// The value of which `rhs` is the same shape again, after elementwise work on pixels in between.
