@@ -3,7 +3,8 @@
 
     costs.py [--build build/release] [--only REGEX] [--rounds N] [--update-docs]
 
-Compile time is the processor's for `ac-compile` to an executable, without and with what the cache of artefacts has.
+Compile time is what passes until `ac-compile`, which uses all processors, has made an executable, without and with what
+the cache of artefacts has.
 Start is the time of that executable from its start to its end with one run, inputs read and outputs written, over
 ONNX Runtime's time of opening a session and of the first run in a process that has loaded everything else. Memory is
 the peak of a process of Python that has run the model, ours over theirs. Both engines take turns, with one thread.
@@ -16,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -52,11 +52,7 @@ class Costs:
         return worker
 
     def _compile(self, model, program, cache):
-        """Seconds of the processor: the compiler has one thread, and the machine may have other work."""
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        compile_model(self.build, model, program, ACCORDION_CACHE_DIR=cache)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return compile_model(self.build, model, program, ACCORDION_CACHE_DIR=cache)
 
     def compile(self, model, program):
         """Seconds without a cache, and with one that has the model; medians."""
