@@ -85,13 +85,17 @@ private:
   Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
   Value addIndex(Value a, int64_t constant) { return constant ? arith::AddIOp::create(b, a, index(constant)) : a; }
   Value applyBatch(AffineMap map, Value batch);
-  /// Rows of a task.
-  int64_t chunkRows() {
+  /// Rows of a task, of `numRows`.
+  Value chunkRows(Value numRows) {
     if (unpacksToTiles())
-      return kBlockRows * kUnpackedBlocks;
+      return index(kBlockRows * kUnpackedBlocks);
+    if (op.getRowsFirst()) {
+      Value tiles = arith::CeilDivUIOp::create(b, numRows, index(2 * rows));
+      return arith::MulIOp::create(b, arith::MaxUIOp::create(b, tiles, index(1)), index(rows));
+    }
     if (op.getCopied())
-      return rows * kTilesPerCopy;
-    return rows * (unit == DotUnit::Tiles ? 2 : kTilesPerTask);
+      return index(rows * kTilesPerCopy);
+    return index(rows * (unit == DotUnit::Tiles ? 2 : kTilesPerTask));
   }
   /// Panels of a task: many for a shallow product or with tile registers, else one.
   Value panelsOfTask(Value panels, Value depth);

@@ -60,14 +60,14 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
   arguments = arguments.drop_front(captured.size());
   Value next = fetchesPanels() ? arguments.front() : Value();
   Value begin = kernel.getArguments().drop_back().back(), end = kernel.getArguments().back();
-  int64_t panelSize = lanes * vectors, chunkRows = this->chunkRows();
-  Value numRows = numRowsOf(lhsRows, outRows), numColumns = this->numColumns();
+  int64_t panelSize = lanes * vectors;
+  Value numRows = numRowsOf(lhsRows, outRows), numColumns = this->numColumns(), chunkRows = this->chunkRows(numRows);
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
-        chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows));
+        chunks = arith::CeilDivSIOp::create(b, numRows, chunkRows);
   Value together = panelsOfTask(panels, dimOf(lhs, op.getLhsOrder(), 2));
   Value groups = arith::CeilDivSIOp::create(b, panels, together);
   Value several = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, together, index(1));
-  Value rowStep = arith::SelectOp::create(b, several, index(2 * rows), index(chunkRows));
+  Value rowStep = arith::SelectOp::create(b, several, index(2 * rows), chunkRows);
   if (unit == DotUnit::Tiles)
     rowStep = index(rows);
   // What small integers stand for is exact (ContractPanels.cpp), and so are sums of integers.
@@ -79,12 +79,21 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
     LLVM::CallIntrinsicOp::create(b, b.getStringAttr("llvm.x86.sse.ldmxcsr"), ValueRange{former});
   func::ReturnOp::create(b);
   b.setInsertionPoint(loop.getBody()->getTerminator());
-  // Chunks run fastest: the panel stays in the cache while the rows pass by.
-  Value chunk = arith::RemUIOp::create(b, loop.getInductionVar(), chunks);
-  Value rest = arith::DivUIOp::create(b, loop.getInductionVar(), chunks);
+  // Chunks run fastest, if nothing speaks for rows: the panel stays in the cache while the rows pass by.
+  Value task = loop.getInductionVar(), chunk, group, rest;
+  auto split = [&](Value &fast, Value fasts, Value &slow, Value slows) {
+    fast = arith::RemUIOp::create(b, task, fasts);
+    rest = arith::DivUIOp::create(b, task, fasts);
+    slow = arith::RemUIOp::create(b, rest, slows);
+    rest = arith::DivUIOp::create(b, rest, slows);
+  };
+  if (op.getRowsFirst())
+    split(group, groups, chunk, chunks);
+  else
+    split(chunk, chunks, group, groups);
   Tile tile;
-  Value firstPanel = arith::MulIOp::create(b, arith::RemUIOp::create(b, rest, groups), together);
-  tile.batch = arith::DivUIOp::create(b, rest, groups);
+  Value firstPanel = arith::MulIOp::create(b, group, together);
+  tile.batch = rest;
   if (op.hasImages()) {
     Value batches = dimOf(result, op.getOutOrder(), 0);
     tile.image = arith::DivUIOp::create(b, tile.batch, batches);
@@ -97,8 +106,8 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
     Value lines = arith::DivUIOp::create(b, memref::DimOp::create(b, rhs, 0), images);
     tile.rhsBatch = arith::AddIOp::create(b, tile.rhsBatch, arith::MulIOp::create(b, tile.image, lines));
   }
-  Value rowBegin = arith::MulIOp::create(b, chunk, index(chunkRows));
-  Value rowEnd = arith::MinSIOp::create(b, numRows, addIndex(rowBegin, chunkRows));
+  Value rowBegin = arith::MulIOp::create(b, chunk, chunkRows);
+  Value rowEnd = arith::MinSIOp::create(b, numRows, arith::AddIOp::create(b, rowBegin, chunkRows));
   Value firstRow = rowBegin, chunkEnd = rowEnd;
   if (unit == DotUnit::Tiles) {
     tile.columns = addressOfPanel(b, rhs, tile.rhsBatch, firstPanel);

@@ -57,7 +57,7 @@ std::string ContractEmitter::fingerprint(ValueRange operands) {
     os << type << ";";
   os << entry << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked())
      << bool(op.getAccumulate()) << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getRhsStarts())
-     << bool(op.getCopied()) << bool(op.getOutPanels()) << bool(op.getZeros()) << bool(op.getOffsets())
+     << bool(op.getCopied()) << bool(op.getOutPanels()) << bool(op.getRowsFirst()) << bool(op.getZeros()) << bool(op.getOffsets())
      << bool(op.getLhsUnsigned()) << bool(op.getRhsUnsigned());
   os << op.getBlockSize().value_or(0) << ";" << op.getGroup().value_or(0) << ";" << op.getLeast().value_or(0) << ";";
   for (DenseI64ArrayAttr order : {op.getLhsOrderAttr(), op.getRhsOrderAttr(), op.getOutOrderAttr()})
@@ -146,7 +146,7 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   if (op.hasImages())
     batches = arith::MulIOp::create(b, batches, dimOf(result, op.getOutOrder(), 3));
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
-        chunks = arith::CeilDivSIOp::create(b, numRows, index(chunkRows()));
+        chunks = arith::CeilDivSIOp::create(b, numRows, chunkRows(numRows));
   Value groups = arith::CeilDivSIOp::create(b, panels, panelsOfTask(panels, depth));
   Value tasks = arith::MulIOp::create(b, arith::MulIOp::create(b, batches, groups), chunks);
   if (fetchesPanels())

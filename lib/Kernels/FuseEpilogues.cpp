@@ -233,7 +233,8 @@ LogicalResult fuse(linalg::GenericOp op, IRRewriter &rewriter) {
         contract.getRhsBatchAttr(), rewriter.getAffineMapArrayAttr(maps), contract.getLhsOrderAttr(),
         contract.getRhsOrderAttr(), contract.getOutOrderAttr(), contract.getBlockSizeAttr(), contract.getLeastAttr(),
         contract.getGroupAttr(), contract.getPackedAttr(), contract.getAccumulateAttr(), contract.getLhsUnsignedAttr(),
-        contract.getRhsUnsignedAttr(), contract.getCopiedAttr(), contract.getOutPanelsAttr());
+        contract.getRhsUnsignedAttr(), contract.getCopiedAttr(), contract.getOutPanelsAttr(),
+        contract.getRowsFirstAttr());
     // Epilogue: the old one, then the elementwise body on what it yields.
     fused.getEpilogue().takeBody(contract.getEpilogue());
     Block *body = fused.getEpilogueBody();

@@ -10,6 +10,10 @@
 // its windows are read before the next one takes its place. Memory has room for two strips that take turns: rows that
 // windows of the next strip read too are still there.
 //
+// Lines that another core has written take several times as long to arrive as those of the own cache. So the product, in
+// strips or not, is shared out by channels, as its windows are. (Windows of whole images by rows, as other products are
+// shared out, were slower: cores then read all of the weights.)
+//
 // This happens in front of `ac-pack-columns`, which then packs the columns of a strip.
 //
 //===----------------------------------------------------------------------===//
@@ -34,6 +38,9 @@ public:
 
   /// Whether it reads windows of an image that a product computes for it alone.
   bool findImage();
+  /// Threads that compute channels of the image are to sum their windows too.
+  void shareRows() { product.setRowsFirst(true); }
+  bool isWorthwhile();
   void rewrite();
 
 private:
@@ -41,7 +48,6 @@ private:
   int64_t shared() { return std::max<int64_t>(last - first + 1 - stride, 0); }
   int64_t ahead() { return last + 1 - stride; }
   bool readRow(Value row);
-  bool isWorthwhile();
   OpFoldResult dim(Value tensor, int64_t axis) { return tensor::getMixedSize(b, b.getLoc(), tensor, axis); }
   OpFoldResult apply(AffineExpr expr, ArrayRef<OpFoldResult> operands) {
     return affine::makeComposedFoldedAffineApply(b, b.getLoc(), AffineMap::get(operands.size(), 0, expr), operands);
@@ -143,11 +149,11 @@ bool WindowTiler::findImage() {
   product = image.getSrc().getDefiningOp<ContractOp>();
   return llvm::all_of(image->getUsers(),
                       [&](Operation *user) { return llvm::is_contained(reads, dyn_cast<tensor::ExtractOp>(user)); }) &&
-         ahead() >= 0 && isWorthwhile();
+         product->hasOneUse();
 }
 
 bool WindowTiler::isWorthwhile() {
-  if (!product->hasOneUse() || product->getBlock() != windows->getBlock() || product->getNumResults() != 1 ||
+  if (ahead() < 0 || product->getBlock() != windows->getBlock() || product->getNumResults() != 1 ||
       product.readsInit() || product.getLhsRows() || product.getOutOrder() || product.getRhsOrder() ||
       product.getRhsStarts() || product.getPacked() || product.isQuantized() ||
       image.getReassociationIndices().back().size() != 2)
@@ -262,7 +268,10 @@ struct TileWindows : impl::TileWindowsBase<TileWindows> {
     });
     for (linalg::GenericOp op : ops) {
       WindowTiler tiler(op);
-      if (tiler.findImage())
+      if (!tiler.findImage())
+        continue;
+      tiler.shareRows();
+      if (tiler.isWorthwhile())
         tiler.rewrite();
     }
   }

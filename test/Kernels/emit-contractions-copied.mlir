@@ -33,6 +33,19 @@ func.func @panels(%a: memref<1x60x48xf32>, %b: memref<1x48x?xf32>, %r: memref<1x
   return
 }
 
+// Rows first: a task is half of the rows of a panel, and the panels of the upper half come first.
+// CHECK-LABEL: func.func @rows_first(
+// CHECK: ac.parallel
+// CHECK: call @[[$ROWS:ac_contract_[0-9]+]](
+func.func @rows_first(%a: memref<1x60x48xf32>, %b: memref<1x48x?xf32>, %r: memref<1x60x?xf32>) {
+  ac.contract ins(%a, %b : memref<1x60x48xf32>, memref<1x48x?xf32>) extras() outs(%r : memref<1x60x?xf32>)
+      attributes {lhs_batch = #zero, rhs_batch = #same, extra_maps = [], rows_first} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  }
+  return
+}
+
 // CHECK: func.func private @[[$COPIES]](%{{.*}}: memref<?x?x?xf32, {{.*}}>, %[[RHS:[a-z0-9]+]]: memref<?x?x?xf32, {{.*}}>, %[[R:[a-z0-9]+]]: memref<?x?x?xf32, {{.*}}>, %[[COPY:[a-z0-9]+]]: memref<?x16xf32>
 // CHECK: %[[COLUMNS:.*]] = vector.maskedload %[[RHS]]
 // CHECK-NEXT: vector.store %[[COLUMNS]], %[[COPY]]
@@ -49,5 +62,14 @@ func.func @panels(%a: memref<1x60x48xf32>, %b: memref<1x48x?xf32>, %r: memref<1x
 // CHECK: func.func private @[[$LEAVES]](%{{.*}}: memref<?x?x?xf32, {{.*}}>, %{{.*}}: memref<?x?x?xf32, {{.*}}>, %[[R:[a-z0-9]+]]: memref<?x?x?x16xf32, {{.*}}>
 // CHECK-NOT: vector.maskedstore
 // CHECK: vector.store %{{.*}}, %[[R]]
+
+// CHECK: func.func private @[[$ROWS]](
+// CHECK: %[[TILES:.*]] = arith.ceildivui %{{.*}}, %c6
+// CHECK: %[[HALF:.*]] = arith.muli %{{.*}}, %c3
+// CHECK: %[[CHUNKS:.*]] = arith.ceildivsi %{{.*}}, %[[HALF]]
+// CHECK: scf.for %[[TASK:[a-z0-9]+]] =
+// CHECK: arith.remui %[[TASK]], %[[GROUPS:.*]] :
+// CHECK: %[[REST:.*]] = arith.divui %[[TASK]], %[[GROUPS]] :
+// CHECK: arith.remui %[[REST]], %[[CHUNKS]] :
 
 }

@@ -9,7 +9,7 @@
 // CHECK-LABEL: func.func @in_strips(
 // CHECK-SAME: %[[W:[a-z0-9]*]]: tensor<1x96x16xf32>, %[[X:[a-z0-9]*]]: tensor<1x16x65536xf32>, %[[SKIP:[a-z0-9]*]]: tensor<1x96x256x256xf32>
 // CHECK: %[[STRIPS:.*]] = tensor.empty() : tensor<1x96x2048xf32>
-// CHECK: ac.contract ins(%[[W]], %{{.*}} : tensor<1x96x16xf32>, tensor<1x16x256xf32>)
+// CHECK: ac.contract ins(%[[W]], %{{.*}} : tensor<1x96x16xf32>, tensor<1x16x256xf32>) {{.*}} rows_first
 // CHECK: tensor.insert_slice %{{.*}} into %[[STRIPS]][0, 0, 768]
 // CHECK: scf.for %[[ROW:.*]] = %c0 to %c256 step %c4 iter_args(%{{.*}} = %{{.*}}, %[[BEFORE:.*]] = %{{.*}})
 // CHECK: %[[COUNT:.*]] = arith.minui
@@ -21,7 +21,7 @@
 // CHECK: %[[COLUMNS:.*]] = arith.muli %[[ROWS]], %c256
 // CHECK: tensor.extract_slice %[[BEFORE]][0, 0, %{{.*}}] [1, 96, %[[COLUMNS]]]
 // CHECK: %[[PART:.*]] = tensor.extract_slice %[[X]][0, 0, %[[BEGIN]]] [1, 16, %[[COLUMNS]]]
-// CHECK: ac.contract ins(%[[W]], %[[PART]] :
+// CHECK: ac.contract ins(%[[W]], %[[PART]] : {{.*}} rows_first
 // CHECK: %[[NOW:.*]] = tensor.insert_slice %{{.*}} into %[[BEFORE]]
 // CHECK: %[[IMAGE:.*]] = tensor.expand_shape %[[NOW]] {{.*}} output_shape [1, 96, 8, 256]
 // CHECK: %[[SKIPPED:.*]] = tensor.extract_slice %[[SKIP]][0, 0, %[[ROW]], 0] [1, 96, %[[COUNT]], 256]
@@ -128,8 +128,10 @@ func.func @deep(%w: tensor<1x96x256xf32>, %x: tensor<1x256x?xf32>, %empty: tenso
   return %y : tensor<1x96x?x?xf32>
 }
 
+// Threads share its channels all the same.
 // CHECK-LABEL: func.func @small(
 // CHECK-NOT: scf.for
+// CHECK: ac.contract {{.*}} rows_first
 // CHECK: return
 func.func @small(%w: tensor<1x96x16xf32>, %x: tensor<1x16x1024xf32>) -> tensor<1x96x31x32xf32> {
   %empty = tensor.empty() : tensor<1x96x1024xf32>

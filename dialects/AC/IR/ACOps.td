@@ -80,7 +80,8 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     With `out_panels`, the result is in panels, as a packed rhs is: `[batch, panels, m, lanes]`.
 
     `copied` changes no number: the kernel then copies each panel of columns, while the first rows pass it by, to memory
-    that stays in a cache for the rows that follow.
+    that stays in a cache for the rows that follow. Nor does `rows_first`: threads share the rows out before the columns,
+    for a result whose rows are then read one by one.
 
     - (contract_c1) lhs and rhs, but for a rhs with `scales`, have elements of the sum's type, which is a float; or, where the
       sum is f32, of f16 or bf16; or, where it is i32, of i8. The result's elements are floats or integers of 8, 16 or 32 bits.
@@ -124,7 +125,8 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
                        OptionalAttr<DenseI64ArrayAttr>:$lhs_order, OptionalAttr<DenseI64ArrayAttr>:$rhs_order,
                        OptionalAttr<DenseI64ArrayAttr>:$out_order, OptionalAttr<I64Attr>:$block_size,
                        OptionalAttr<I64Attr>:$least, OptionalAttr<I64Attr>:$group, UnitAttr:$packed, UnitAttr:$accumulate, UnitAttr:$lhs_unsigned,
-                       UnitAttr:$rhs_unsigned, UnitAttr:$copied, UnitAttr:$out_panels);
+                       UnitAttr:$rhs_unsigned, UnitAttr:$copied, UnitAttr:$out_panels,
+                       UnitAttr:$rows_first);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
