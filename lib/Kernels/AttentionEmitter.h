@@ -84,6 +84,9 @@ private:
   void emitPanel(Value batch, Value head, Value firstKey, llvm::function_ref<void(Value, Value d, int64_t)> store);
   void emitTiles(Value begin, Value end, llvm::function_ref<void(Value row, int64_t numRows)> tile);
   void emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const KeyBlock &block, bool isPart);
+  /// `numSums` vectors of sums over `count` steps, each of which adds to them.
+  SmallVector<Value> emitSteps(Value count, int64_t numSums,
+                               llvm::function_ref<void(Value, MutableArrayRef<Value>)> step);
   SmallVector<Value> emitScores(ArrayRef<Row> rows, const KeyBlock &block, Value vector, int64_t width);
   SmallVector<Value> emitMasked(ArrayRef<Row> rows, Value firstKey, SmallVector<Value> scores, bool isPart);
   SmallVector<Value> emitProduct(int64_t numRows, const KeyBlock &block, Value count, Value column, int64_t numVectors,

@@ -107,49 +107,68 @@ void AttentionEmitter::emitNormalized(const Sink &sink) {
 // A tile
 //===----------------------------------------------------------------------===//
 
+/// Steps of a product that are emitted one after another: addresses of rows are worked out once for them.
+static constexpr int64_t kUnrolledSteps = 4;
+
+SmallVector<Value> AttentionEmitter::emitSteps(Value count, int64_t numSums,
+                                               llvm::function_ref<void(Value, MutableArrayRef<Value>)> step) {
+  SmallVector<Value> sums(numSums, math.splat(0));
+  auto steps = [&](Value begin, Value end, int64_t together) {
+    auto loop = scf::ForOp::create(b, begin, end, index(together), sums);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(loop.getBody());
+    SmallVector<Value> next(loop.getRegionIterArgs());
+    for (int64_t i = 0; i < together; ++i)
+      step(add(loop.getInductionVar(), i), next);
+    scf::YieldOp::create(b, next);
+    sums.assign(loop.getResults().begin(), loop.getResults().end());
+  };
+  auto known = getConstantIntValue(count);
+  Value whole = index(0);
+  if (!known || *known >= kUnrolledSteps) {
+    whole = known ? index(*known / kUnrolledSteps * kUnrolledSteps)
+                  : mul(arith::DivUIOp::create(b, count, index(kUnrolledSteps)), index(kUnrolledSteps));
+    steps(index(0), whole, kUnrolledSteps);
+  }
+  if (!known || *known % kUnrolledSteps)
+    steps(whole, count, 1);
+  return sums;
+}
+
 /// Products of the tile's queries with `width` vectors of keys, which stand in one panel: a whole one or a part.
 SmallVector<Value> AttentionEmitter::emitScores(ArrayRef<Row> rows, const KeyBlock &block, Value vector,
                                                 int64_t width) {
-  int64_t count = rows.size() * width;
   Value panel = arith::DivUIOp::create(b, vector, index(vectors)), lane = index(0);
   if (width < vectors)
     lane = mul(arith::RemUIOp::create(b, vector, index(vectors)), index(lanes));
-  auto loop = scf::ForOp::create(b, index(0), sizes.depth, index(1), SmallVector<Value>(count, math.splat(0)));
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToEnd(loop.getBody());
-  SmallVector<Value> sums(loop.getRegionIterArgs()), keys;
-  Value d = loop.getInductionVar();
-  for (int64_t v = 0; v < width; ++v)
-    keys.push_back(block.loadKeys(panel, d, add(lane, v * lanes)));
-  for (auto [r, row] : llvm::enumerate(rows)) {
-    SmallVector<Value> place = at(op.getQueryOrder(), {row.batch, row.head, row.position, d});
-    Value query = math.broadcast(memref::LoadOp::create(b, operands.query, place));
+  return emitSteps(sizes.depth, rows.size() * width, [&](Value d, MutableArrayRef<Value> sums) {
+    SmallVector<Value> keys;
     for (int64_t v = 0; v < width; ++v)
-      sums[r * width + v] = math.fma(query, keys[v], sums[r * width + v]);
-  }
-  scf::YieldOp::create(b, sums);
-  return loop.getResults();
+      keys.push_back(block.loadKeys(panel, d, add(lane, v * lanes)));
+    for (auto [r, row] : llvm::enumerate(rows)) {
+      SmallVector<Value> place = at(op.getQueryOrder(), {row.batch, row.head, row.position, d});
+      Value query = math.broadcast(memref::LoadOp::create(b, operands.query, place));
+      for (int64_t v = 0; v < width; ++v)
+        sums[r * width + v] = math.fma(query, keys[v], sums[r * width + v]);
+    }
+  });
 }
 
 /// Products of the tile's weights with `count` rows of values.
 SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock &block, Value count, Value column,
                                                  int64_t numVectors, ArrayRef<Value> masks) {
-  SmallVector<Value> zeros(numRows * numVectors, math.splat(0));
-  auto loop = scf::ForOp::create(b, index(0), count, index(1), zeros);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToEnd(loop.getBody());
-  SmallVector<Value> sums(loop.getRegionIterArgs()), values;
-  Value key = add(block.begin, loop.getInductionVar());
-  for (int64_t v = 0; v < numVectors; ++v)
-    values.push_back(
-        loadColumns(operands.value, at(valueOrder, {block.batch, block.head, key, add(column, v * lanes)}), masks, v));
-  for (int64_t r = 0; r < numRows; ++r) {
-    Value weight = math.broadcast(memref::LoadOp::create(b, weights, ValueRange{index(r), loop.getInductionVar()}));
+  return emitSteps(count, numRows * numVectors, [&](Value i, MutableArrayRef<Value> sums) {
+    SmallVector<Value> values;
+    Value key = add(block.begin, i);
     for (int64_t v = 0; v < numVectors; ++v)
-      sums[r * numVectors + v] = math.fma(weight, values[v], sums[r * numVectors + v]);
-  }
-  scf::YieldOp::create(b, sums);
-  return loop.getResults();
+      values.push_back(loadColumns(operands.value,
+                                   at(valueOrder, {block.batch, block.head, key, add(column, v * lanes)}), masks, v));
+    for (int64_t r = 0; r < numRows; ++r) {
+      Value weight = math.broadcast(memref::LoadOp::create(b, weights, ValueRange{index(r), i}));
+      for (int64_t v = 0; v < numVectors; ++v)
+        sums[r * numVectors + v] = math.fma(weight, values[v], sums[r * numVectors + v]);
+    }
+  });
 }
 
 /// Attends the rows of a tile to a block of keys. What it gives is added to the rows, or stored if it is a part of its
