@@ -57,8 +57,8 @@ std::string ContractEmitter::fingerprint(ValueRange operands) {
     os << type << ";";
   os << entry << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked())
      << bool(op.getAccumulate()) << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getRhsStarts())
-     << bool(op.getCopied()) << bool(op.getOutPanels()) << bool(op.getRowsFirst()) << bool(op.getZeros()) << bool(op.getOffsets())
-     << bool(op.getLhsUnsigned()) << bool(op.getRhsUnsigned());
+     << bool(op.getCopied()) << bool(op.getOutPanels()) << bool(op.getRowsFirst()) << bool(op.getZeros())
+     << bool(op.getOffsets()) << bool(op.getLhsUnsigned()) << bool(op.getRhsUnsigned());
   os << op.getBlockSize().value_or(0) << ";" << op.getGroup().value_or(0) << ";" << op.getLeast().value_or(0) << ";";
   for (DenseI64ArrayAttr order : {op.getLhsOrderAttr(), op.getRhsOrderAttr(), op.getOutOrderAttr()})
     os << order << ";";

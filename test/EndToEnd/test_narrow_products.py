@@ -36,12 +36,10 @@ def model_of(g, x, y, more=()):
 ZEROS = {"none": (), "left": ("one",), "both": ("one", "one"), "right": (None, "each"), "columns": ("one", "each")}
 
 
-@pytest.mark.parametrize("march, zeros", [("native", zeros) for zeros in ZEROS] + [(t, "columns") for t in TARGETS[1:]])
-@pytest.mark.parametrize("left", TYPES, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("right", TYPES, ids=lambda kind: kind.__name__)
-def test_matmul_integer(left, right, zeros, march, accordion):
+def products_of_bytes(shapes_of_weights, left, right, zeros):
+    """A model of products by weights of these shapes; and by input the depth, the zero point of rows, and the weights."""
     g, cases, inputs, outputs = Graph(), {}, {}, {}
-    for depth, columns in SHAPES:
+    for depth, columns in shapes_of_weights:
         rng, name = seeded(depth, columns, zeros), f"{depth}x{columns}"
         w = integers(rng, right, depth, columns)
         shapes = {"one": (), "each": (columns,)}
@@ -50,7 +48,15 @@ def test_matmul_integer(left, right, zeros, march, accordion):
         inputs[f"x{name}"], outputs[f"y{name}"] = (TYPES[left], ["m", depth]), (TensorProto.INT32, ["m", columns])
         za, zb = (np.int64(0) if p is None else p.astype(np.int64) for p in (*points, None, None)[:2])
         cases[f"x{name}"] = (depth, za, w.astype(np.int64) - zb)
-    session = accordion.compile(g.model("products", inputs, outputs, opset=21, ir=10), threads=2, march=march)
+    return g.model("products", inputs, outputs, opset=21, ir=10), cases
+
+
+@pytest.mark.parametrize("march, zeros", [("native", zeros) for zeros in ZEROS] + [(t, "columns") for t in TARGETS[1:]])
+@pytest.mark.parametrize("left", TYPES, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("right", TYPES, ids=lambda kind: kind.__name__)
+def test_matmul_integer(left, right, zeros, march, accordion):
+    model, cases = products_of_bytes(SHAPES, left, right, zeros)
+    rng, session = seeded(left, right, zeros), accordion.compile(model, threads=2, march=march)
     for count in ROWS:
         feed = {name: integers(rng, left, count, depth) for name, (depth, _, _) in cases.items()}
         for (name, (_, za, w)), y in zip(cases.items(), session.run(None, feed)):

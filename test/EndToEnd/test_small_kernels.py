@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from programs import seeded
 from real_models.graph import FLOAT, Graph
 from test_kernels import build, cache, generator, near, run  # noqa: F401
-from test_narrow_products import TYPES, ZEROS, integers
+from test_narrow_products import TYPES, integers, products_of_bytes
 from test_quantized_products import DEQUANTIZED, N_BITS, dequantized, matmul_n_bits, rows_of
 
 ROWS = [0, 1, 2, 5, 6, 7, 97, 197]
@@ -149,17 +149,8 @@ def test_rounded_rows_are_left_alone(tools, accordion, tmp_path, cache):  # noqa
 @pytest.mark.parametrize("left", TYPES, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("right", TYPES, ids=lambda kind: kind.__name__)
 def test_products_of_bytes(tools, accordion, tmp_path, cache, left, right, zeros, march):  # noqa: F811
-    g, cases, inputs, outputs = Graph(), {}, {}, {}
-    for depth, columns in SHAPES:
-        rng, name = seeded(depth, columns, zeros), f"{depth}x{columns}"
-        w = integers(rng, right, depth, columns)
-        shapes = {"one": (), "each": (columns,)}
-        points = [integers(rng, kind, *shapes[z]) if z else None for z, kind in zip(ZEROS[zeros], (left, right))]
-        g("MatMulInteger", f"x{name}", w, *points, outputs=f"y{name}")
-        inputs[f"x{name}"], outputs[f"y{name}"] = (TYPES[left], ["m", depth]), (TensorProto.INT32, ["m", columns])
-        za, zb = (np.int64(0) if p is None else p.astype(np.int64) for p in (*points, None, None)[:2])
-        cases[f"x{name}"] = (depth, za, w.astype(np.int64) - zb)
-    model = g.model("products", inputs, outputs, opset=21, ir=10)
+    model, cases = products_of_bytes(SHAPES, left, right, zeros)
+    rng = seeded(left, right, zeros)
     mlir, halide = sessions(tools, accordion, tmp_path, cache, model, f"--march={march}")
     for count in ROWS:
         feed = {name: integers(rng, left, count, depth) for name, (depth, _, _) in cases.items()}
