@@ -420,27 +420,19 @@ void AcRun::hostMark(AcCall *call, const char *node) {
 // Parallel loops
 //===----------------------------------------------------------------------===//
 
-struct AcRun::ParallelJob : ThreadPool::Job {
-  AcRun *run;
-  AcTask task;
-  void *closure;
-  int64_t count, grain;
-};
-
 /// No object with a destructor may live across the tasks: control may come back by `longjmp`.
-void AcRun::participate(ThreadPool::Job &base, ThreadPool::Claims &claims, int participant) {
-  ParallelJob &job = static_cast<ParallelJob &>(base);
-  AcRun &run = *job.run;
+void AcRun::participate(const ThreadPool::Job &job, ThreadPool::Claims &claims, int participant) {
+  AcRun &run = *static_cast<AcRun *>(job.owner);
   TaskFrame frame;
   int64_t began = run.profile ? run.profile->now() : 0;
   currentTask = &frame;
-  if (!_setjmp(frame.exit)) {
-    for (int64_t chunk; (chunk = claims.next()) >= 0;) {
-      if (run.failed.load(std::memory_order_relaxed))
-        break;
-      int64_t begin = chunk * job.grain;
-      job.task(job.closure, begin, std::min(job.count - begin, job.grain) + begin);
-    }
+  // A task that fails comes back here. What is left is taken and not done.
+  _setjmp(frame.exit);
+  for (int64_t chunk; (chunk = claims.next()) >= 0;) {
+    if (run.failed.load(std::memory_order_relaxed))
+      continue;
+    int64_t begin = chunk * job.grain;
+    job.task(job.closure, begin, std::min(job.count - begin, job.grain) + begin);
   }
   currentTask = nullptr;
   if (run.profile)
@@ -451,19 +443,12 @@ void AcRun::hostParallelFor(AcCall *call, AcTask task, void *closure, int64_t co
   if (count <= 0)
     return;
   AcRun &run = of(call);
-  grain = std::max<int64_t>(grain, 1);
+  grain = std::max(grain, (count - 1) / ThreadPool::maxChunks + 1);
   // The ranges depend on `count` and `grain` alone, also when one thread runs them all: so does every result.
   int64_t numChunks = count / grain + (count % grain != 0);
   bool isShared = false;
   if (numChunks > 1 && !currentTask && run.model->pool.numThreads() > 1) {
-    ParallelJob job;
-    job.participate = participate;
-    job.numChunks = numChunks;
-    job.run = &run;
-    job.task = task;
-    job.closure = closure;
-    job.count = count;
-    job.grain = grain;
+    ThreadPool::Job job{participate, numChunks, &run, task, closure, count, grain};
     run.isParallel = true;
     isShared = run.model->pool.tryRun(job);
     run.isParallel = false;

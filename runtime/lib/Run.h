@@ -97,13 +97,13 @@ private:
     AcCall call;
     AcRun *run;
   };
-  struct ParallelJob;
 
   void checkInputs();
   int32_t enter();
   [[noreturn]] void leave();
   void record(AcStatus status, const char *message);
-  static void participate(accordion::ThreadPool::Job &job, accordion::ThreadPool::Claims &claims, int participant);
+  static void participate(const accordion::ThreadPool::Job &job, accordion::ThreadPool::Claims &claims,
+                          int participant);
 
   static AcRun &of(AcCall *call) { return *reinterpret_cast<Frame *>(call)->run; }
   static void *hostAlloc(AcCall *call, int64_t bytes);
@@ -127,13 +127,14 @@ private:
   std::atomic<bool> isExecuting{false};
 
   jmp_buf exit;
-  /// The first error of this execution. `failed` is what other threads look at to stop early.
-  std::atomic<bool> failed{false};
+  /// The first error of this execution. `failed` is what other threads look at to stop early: nothing that is written
+  /// in each loop may share its cache line.
+  alignas(64) std::atomic<bool> failed{false};
   AcStatus failureStatus = AC_OK;
   std::string failureText;
   std::atomic_flag failureLock = ATOMIC_FLAG_INIT;
   /// Set while workers take part, who then share the arena.
-  bool isParallel = false;
+  alignas(64) bool isParallel = false;
   std::atomic_flag arenaLock = ATOMIC_FLAG_INIT;
 };
 

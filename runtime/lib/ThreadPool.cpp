@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -49,8 +50,8 @@ template <typename Done> static bool spin(int64_t nanoseconds, Done done) {
   return false;
 }
 
-/// Moves this thread off a processor where it would take turns with another that is busy. Schedulers wake a thread where
-/// its waker runs and leave it there for milliseconds, even if another processor is idle.
+/// Moves this thread off a processor where it would take turns with another that is busy. Schedulers wake a thread
+/// where its waker runs and leave it there for milliseconds, even if another processor is idle.
 static void moveOff(int processor) {
   cpu_set_t all, others;
   if (processor < 0 || processor >= CPU_SETSIZE || sched_getaffinity(0, sizeof(all), &all) != 0)
@@ -83,34 +84,54 @@ static int containerLimit() {
 
 static int availableCores() {
   cpu_set_t set;
-  int cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
-                                                           : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  int cores =
+      sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   return std::max(1, std::min(cores, containerLimit()));
 }
 
-int64_t ThreadPool::Claims::next() {
+int64_t ThreadPool::Claims::claim() {
   for (; offset < pool.threads; ++offset) {
-    Share &share = pool.shares[(participant + offset) % pool.threads];
-    // Looking first keeps the line of an exhausted share from being taken away from its owner.
-    if (share.next.load(std::memory_order_relaxed) >= share.end)
-      continue;
-    int64_t chunk = share.next.fetch_add(1, std::memory_order_relaxed);
-    if (chunk < share.end)
-      return chunk;
+    int owner = (participant + offset) % pool.threads;
+    Share share = pool.shareOf(owner, numChunks);
+    std::atomic<Progress> &claimed = pool.mailboxes[owner].claimed;
+    // Of a job that comes later nothing can be claimed: this one would not have ended while its number stood there.
+    for (Progress seen = claimed.load(std::memory_order_relaxed); jobOf(seen) == number && chunksOf(seen) < share.size;)
+      if (claimed.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_relaxed))
+        return share.begin + chunksOf(seen);
   }
   return -1;
+}
+
+int64_t ThreadPool::Claims::next() {
+  if (isBusy) {
+    ++done;
+    if (participant > 0) {
+      pool.reports[participant].done.store(progress(number, done), std::memory_order_release);
+    } else if (done == 1) {
+      // A worker that was about to sleep when the job was posted may not have been seen.
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+      pool.wake(numChunks);
+    }
+  }
+  int64_t chunk = first >= 0 ? first : claim();
+  first = -1;
+  isBusy = chunk >= 0;
+  return chunk;
 }
 
 ThreadPool::ThreadPool(int requested) {
   int cores = availableCores();
   threads = std::min(requested > 0 ? requested : cores, maxThreads);
   spinNanoseconds = threads <= cores ? spinTime : 0;
-  shares = std::make_unique<Share[]>(threads);
+  mailboxes = std::make_unique<Mailbox[]>(threads);
+  reports = std::make_unique<Report[]>(threads);
+  beds = std::make_unique<Bed[]>(threads);
 }
 
 ThreadPool::~ThreadPool() {
-  state.fetch_or(stopBit, std::memory_order_seq_cst);
-  futexWake(state, INT32_MAX);
+  stops.store(true, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  wake(threads);
   for (std::thread &worker : workers)
     if (workersProcess == getpid())
       worker.join();
@@ -130,86 +151,126 @@ void ThreadPool::start() {
   }
 }
 
-bool ThreadPool::tryRun(Job &newJob) {
+/// Puts the job into the mailbox. A worker that still looks at the last one finds its number gone before it can claim
+/// anything by words of this one.
+void ThreadPool::post(int participant, const Job &job) {
+  Mailbox &mailbox = mailboxes[participant];
+  mailbox.claimed.store(progress(number, closed), std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);
+  std::array<uint64_t, jobWords> words;
+  std::memcpy(words.data(), &job, sizeof(job));
+  for (size_t i = 0; i < jobWords; ++i)
+    mailbox.job[i].store(words[i], std::memory_order_relaxed);
+  mailbox.claimed.store(progress(number, 0), std::memory_order_release);
+}
+
+ThreadPool::Job ThreadPool::read(int participant) const {
+  std::array<uint64_t, jobWords> words;
+  for (size_t i = 0; i < jobWords; ++i)
+    words[i] = mailboxes[participant].job[i].load(std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_acquire);
+  Job job;
+  std::memcpy(&job, words.data(), sizeof(job));
+  return job;
+}
+
+/// Wakes those of the workers with a share that sleep.
+void ThreadPool::wake(int64_t numChunks) {
+  for (int i = 1; i < std::min<int64_t>(threads, numChunks); ++i)
+    if (beds[i].isAsleep.load(std::memory_order_relaxed)) {
+      beds[i].isAsleep.store(0, std::memory_order_seq_cst);
+      futexWake(beds[i].isAsleep, 1);
+    }
+}
+
+bool ThreadPool::tryRun(const Job &job) {
   std::unique_lock<std::mutex> lock(callers, std::try_to_lock);
   if (!lock)
     return false;
   if (workers.empty() && threads > 1)
     start();
-  int64_t quotient = newJob.numChunks / threads, remainder = newJob.numChunks % threads;
-  int64_t begin = 0;
-  for (int i = 0; i < threads; ++i) {
-    shares[i].next.store(begin, std::memory_order_relaxed);
-    begin += quotient + (i < remainder);
-    shares[i].end = begin;
-  }
-  job = &newJob;
-  callerProcessor.store(spinNanoseconds ? sched_getcpu() : -1, std::memory_order_relaxed);
-  uint32_t generation = (state.load(std::memory_order_relaxed) >> generationShift) + 1;
-  state.store(generation << generationShift | openBit, std::memory_order_seq_cst);
-  uint32_t asleep = sleepers.load(std::memory_order_seq_cst);
-  if (asleep)
-    futexWake(state, static_cast<int>(std::min<int64_t>(asleep, newJob.numChunks - 1)));
+  ++number;
+  if (int processor = spinNanoseconds ? sched_getcpu() : -1;
+      processor != callerProcessor.load(std::memory_order_relaxed))
+    callerProcessor.store(processor, std::memory_order_relaxed);
+  for (int i = 1; i < std::min<int64_t>(threads, job.numChunks); ++i)
+    post(i, job);
+  // The first chunk is the caller's.
+  mailboxes[0].claimed.store(progress(number, 1), std::memory_order_release);
+  wake(job.numChunks);
 
-  Claims claims(*this, 0);
-  newJob.participate(newJob, claims, 0);
-
-  if (state.fetch_and(~openBit, std::memory_order_seq_cst) & enteredMask)
-    waitUntilDrained();
-  // Pairs with the release of the last worker that left.
-  state.load(std::memory_order_acquire);
-  job = nullptr;
+  Claims claims(*this, number, job.numChunks, 0);
+  claims.first = 0;
+  job.participate(job, claims, 0);
+  waitUntilDone(job.numChunks - claims.done);
   return true;
 }
 
-void ThreadPool::waitUntilDrained() {
-  auto isDrained = [this] { return !(state.load(std::memory_order_seq_cst) & enteredMask); };
-  if (spin(spinNanoseconds, isDrained))
+void ThreadPool::waitUntilDone(int64_t chunksOfWorkers) {
+  auto isDone = [&] {
+    int64_t left = chunksOfWorkers;
+    for (int i = 1; i < threads && left > 0; ++i) {
+      Progress done = reports[i].done.load(std::memory_order_acquire);
+      if (jobOf(done) == number)
+        left -= chunksOf(done);
+    }
+    return left <= 0;
+  };
+  if (spin(spinNanoseconds, isDone))
     return;
   callerWaits.store(1, std::memory_order_seq_cst);
   for (;;) {
-    uint32_t seen = drained.load(std::memory_order_seq_cst);
-    if (isDrained())
+    uint32_t seen = answers.load(std::memory_order_seq_cst);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (isDone())
       break;
-    futexWait(drained, seen);
+    futexWait(answers, seen);
   }
   callerWaits.store(0, std::memory_order_relaxed);
 }
 
-/// Waits for a job that may be entered and is not the last one, then returns true; false when the pool ends.
-bool ThreadPool::waitForJob(uint32_t lastGeneration, uint32_t &seen) {
+/// Waits for a job after the last one; false when the pool ends.
+bool ThreadPool::waitForJob(int participant, uint32_t last) {
+  const std::atomic<Progress> &claimed = mailboxes[participant].claimed;
+  std::atomic<uint32_t> &isAsleep = beds[participant].isAsleep;
   auto isReady = [&] {
-    seen = state.load(std::memory_order_seq_cst);
-    return seen & stopBit || (seen & openBit && seen >> generationShift != lastGeneration);
+    Progress seen = claimed.load(std::memory_order_acquire);
+    return (jobOf(seen) != last && chunksOf(seen) != closed) || stops.load(std::memory_order_relaxed);
   };
   auto isReadyOrIdle = [&] { return isReady() || activeRuns.load(std::memory_order_relaxed) == 0; };
   while (!spin(spinNanoseconds, isReady)) {
     if (spinNanoseconds && spin(spinTimeInRun, isReadyOrIdle) && isReady())
       break;
-    sleepers.fetch_add(1, std::memory_order_seq_cst);
+    isAsleep.store(1, std::memory_order_seq_cst);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
     if (!isReady())
-      futexWait(state, seen);
-    sleepers.fetch_sub(1, std::memory_order_relaxed);
+      futexWait(isAsleep, 1);
+    isAsleep.store(0, std::memory_order_relaxed);
     if (isReady())
       break;
   }
-  return !(seen & stopBit);
+  return !stops.load(std::memory_order_relaxed);
 }
 
 void ThreadPool::work(int participant) {
-  uint32_t generation = ~0u, seen;
-  while (waitForJob(generation, seen)) {
-    if (!state.compare_exchange_weak(seen, seen + 1, std::memory_order_seq_cst))
+  uint32_t last = 0;
+  while (waitForJob(participant, last)) {
+    Progress seen = mailboxes[participant].claimed.load(std::memory_order_acquire);
+    if (jobOf(seen) == last || chunksOf(seen) == closed)
       continue;
-    generation = seen >> generationShift;
+    last = jobOf(seen);
+    Job job = read(participant);
+    Claims claims(*this, last, job.numChunks, participant);
+    claims.first = claims.claim();
+    if (claims.first < 0)
+      continue;
     if (int busy = callerProcessor.load(std::memory_order_relaxed); busy >= 0 && busy == sched_getcpu())
       moveOff(busy);
-    Claims claims(*this, participant);
-    job->participate(*job, claims, participant);
-    uint32_t left = state.fetch_sub(1, std::memory_order_seq_cst) - 1;
-    if (!(left & (enteredMask | openBit)) && callerWaits.load(std::memory_order_seq_cst)) {
-      drained.fetch_add(1, std::memory_order_seq_cst);
-      futexWake(drained, 1);
+    job.participate(job, claims, participant);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (callerWaits.load(std::memory_order_relaxed)) {
+      answers.fetch_add(1, std::memory_order_seq_cst);
+      futexWake(answers, 1);
     }
   }
 }

@@ -17,8 +17,9 @@ namespace {
 struct CountingJob : ThreadPool::Job {
   explicit CountingJob(int64_t chunks) : visits(chunks) {
     numChunks = chunks;
-    participate = [](ThreadPool::Job &base, ThreadPool::Claims &claims, int participant) {
-      CountingJob &job = static_cast<CountingJob &>(base);
+    owner = this;
+    participate = [](const ThreadPool::Job &base, ThreadPool::Claims &claims, int participant) {
+      CountingJob &job = *static_cast<CountingJob *>(base.owner);
       for (int64_t chunk; (chunk = claims.next()) >= 0;)
         // Not atomic on purpose: each chunk belongs to one thread, and its result must be seen after the job.
         ++job.visits[chunk];
@@ -52,7 +53,6 @@ TEST(ThreadPool, WakesWorkersThatSleep) {
 
 TEST(ThreadPool, SurvivesManyShortJobs) {
   ThreadPool pool(3);
-  // More jobs than the number that tells them apart can count.
   for (int repeat = 0; repeat < 100000; ++repeat) {
     CountingJob job(3);
     ASSERT_TRUE(pool.tryRun(job));
