@@ -52,6 +52,86 @@ std::string nodeNames(Location loc) {
   return names.size() > shown ? text + " + " + std::to_string(names.size() - shown) + " more" : text;
 }
 
+/// What a kernel is told about a captured value, field by field: it stands in memory that one core writes and others
+/// read, so less is faster. Of a buffer, that is its elements' address and what its type does not say.
+class Capture {
+public:
+  Capture(Value value, const LLVMTypeConverter &converter)
+      : value(value), converted(converter.convertType(value.getType())), type(dyn_cast<MemRefType>(value.getType())) {
+    if (!type) {
+      fields.push_back({{}, converted});
+      return;
+    }
+    SmallVector<int64_t> strides;
+    int64_t offset;
+    if (failed(type.getStridesAndOffset(strides, offset)))
+      llvm_unreachable("buffers are strided here");
+    auto parts = cast<LLVM::LLVMStructType>(converted).getBody();
+    fields.push_back({{1}, parts[1]});
+    Type integer = parts[2];
+    auto add = [&](ArrayRef<int64_t> position, int64_t known) {
+      if (ShapedType::isDynamic(known))
+        fields.push_back({llvm::to_vector(position), integer});
+      else
+        constants.push_back({llvm::to_vector(position), integer, known});
+    };
+    add({2}, offset);
+    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+      add({3, dim}, type.getDimSize(dim));
+      add({4, dim}, strides[dim]);
+    }
+  }
+
+  void appendTypes(SmallVectorImpl<Type> &types) const {
+    for (const Field &field : fields)
+      types.push_back(field.type);
+  }
+  /// The fields, where the value is.
+  void appendFields(ImplicitLocOpBuilder &b, SmallVectorImpl<Value> &values) const {
+    Value whole = castTo(b, value, converted);
+    for (const Field &field : fields)
+      values.push_back(type ? LLVM::ExtractValueOp::create(b, whole, field.position).getResult() : whole);
+  }
+  /// The value again, in the kernel.
+  Value rebuild(ImplicitLocOpBuilder &b, ValueRange values) const {
+    if (!type)
+      return castTo(b, values.front(), value.getType());
+    Value whole = LLVM::PoisonOp::create(b, converted);
+    // Nobody frees it here, so that both addresses may be one.
+    whole = LLVM::InsertValueOp::create(b, whole, values.front(), ArrayRef<int64_t>{0});
+    for (auto [field, part] : llvm::zip_equal(fields, values))
+      whole = LLVM::InsertValueOp::create(b, whole, part, field.position);
+    for (const Constant &constant : constants) {
+      Value known = LLVM::ConstantOp::create(b, constant.type, b.getIntegerAttr(constant.type, constant.value));
+      whole = LLVM::InsertValueOp::create(b, whole, known, constant.position);
+    }
+    return castTo(b, whole, value.getType());
+  }
+  size_t size() const { return fields.size(); }
+
+private:
+  struct Field {
+    SmallVector<int64_t> position;
+    Type type;
+  };
+  struct Constant {
+    SmallVector<int64_t> position;
+    Type type;
+    int64_t value;
+  };
+  static Value castTo(ImplicitLocOpBuilder &b, Value value, Type type) {
+    if (value.getType() == type)
+      return value;
+    return UnrealizedConversionCastOp::create(b, TypeRange{type}, ValueRange{value}).getResult(0);
+  }
+
+  Value value;
+  Type converted;
+  MemRefType type; // null: no buffer
+  SmallVector<Field> fields;
+  SmallVector<Constant> constants;
+};
+
 struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
   using Base::Base;
 
@@ -66,6 +146,7 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
     llvm::SetVector<Value> used;
     getUsedValuesDefinedAbove(op.getBody(), used);
     SmallVector<Value> captured;
+    SmallVector<Capture> captures;
     SmallVector<Operation *> constants;
     for (Value value : used) {
       Operation *definition = value.getDefiningOp();
@@ -76,26 +157,30 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
     }
     SmallVector<Type> fields;
     for (Value value : captured)
-      fields.push_back(converter.convertType(value.getType()));
+      captures.emplace_back(value, converter).appendTypes(fields);
     auto closureType = LLVM::LLVMStructType::getLiteral(context, fields);
 
     // The task: unpack, then the body over [begin, end).
     b.setInsertionPointToEnd(module.getBody());
-    auto task = func::FuncOp::create(
-        b, kernelName(op.getLoc(), numKernels), b.getFunctionType({pointer, b.getI64Type(), b.getI64Type()}, {}));
+    auto task = func::FuncOp::create(b, kernelName(op.getLoc(), numKernels),
+                                     b.getFunctionType({pointer, b.getI64Type(), b.getI64Type()}, {}));
     task.setPrivate();
     Block *entry = task.addEntryBlock();
     b.setInsertionPointToStart(entry);
     IRMapping mapping;
     for (Operation *constant : constants)
       b.clone(*constant, mapping);
-    for (auto [i, value] : llvm::enumerate(captured)) {
-      Value address = LLVM::GEPOp::create(b, pointer, closureType, entry->getArgument(0),
-                                          ArrayRef<LLVM::GEPArg>{0, static_cast<int32_t>(i)});
-      Value field = LLVM::LoadOp::create(b, fields[i], address);
-      if (value.getType() != fields[i])
-        field = UnrealizedConversionCastOp::create(b, TypeRange{value.getType()}, ValueRange{field}).getResult(0);
-      mapping.map(value, field);
+    auto addressOf = [&](Value memory, size_t field) {
+      return LLVM::GEPOp::create(b, pointer, closureType, memory,
+                                 ArrayRef<LLVM::GEPArg>{0, static_cast<int32_t>(field)});
+    };
+    SmallVector<Value> told;
+    for (auto [i, type] : llvm::enumerate(fields))
+      told.push_back(LLVM::LoadOp::create(b, type, addressOf(entry->getArgument(0), i)));
+    ValueRange left = told;
+    for (auto [value, capture] : llvm::zip_equal(captured, captures)) {
+      mapping.map(value, capture.rebuild(b, left.take_front(capture.size())));
+      left = left.drop_front(capture.size());
     }
     mapping.map(op.getBegin(), arith::IndexCastOp::create(b, b.getIndexType(), entry->getArgument(1)).getResult());
     mapping.map(op.getEnd(), arith::IndexCastOp::create(b, b.getIndexType(), entry->getArgument(2)).getResult());
@@ -115,14 +200,11 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
       bytes += llvm::alignTo(DataLayout(module).getTypeSize(field).getFixedValue(), 16);
     closureBytes = std::max(closureBytes, bytes);
     b.setInsertionPoint(op);
-    for (auto [i, value] : llvm::enumerate(captured)) {
-      Value field = value;
-      if (field.getType() != fields[i])
-        field = UnrealizedConversionCastOp::create(b, TypeRange{fields[i]}, ValueRange{field}).getResult(0);
-      Value address = LLVM::GEPOp::create(b, pointer, closureType, closure,
-                                          ArrayRef<LLVM::GEPArg>{0, static_cast<int32_t>(i)});
-      LLVM::StoreOp::create(b, field, address);
-    }
+    SmallVector<Value> values;
+    for (const Capture &capture : captures)
+      capture.appendFields(b, values);
+    for (auto [i, field] : llvm::enumerate(values))
+      LLVM::StoreOp::create(b, field, addressOf(closure, i));
     Value address = func::ConstantOp::create(b, b.getFunctionType({pointer, b.getI64Type(), b.getI64Type()}, {}),
                                              FlatSymbolRefAttr::get(context, known->second));
     address = UnrealizedConversionCastOp::create(b, TypeRange{pointer}, ValueRange{address}).getResult(0);
