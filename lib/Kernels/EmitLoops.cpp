@@ -17,6 +17,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels/FlattenedLoop.h"
+#include "Kernels/LoopGrain.h"
 #include "Kernels/LoopGuards.h"
 #include "Kernels/Passes.h"
 #include "Kernels/TransposeLoops.h"
@@ -33,8 +34,6 @@ namespace {
 
 /// Iterations below which handing work to threads costs more than it gives.
 constexpr int64_t kSerialIterations = 2048;
-/// Iterations a range should hold.
-constexpr int64_t kGrainIterations = 8192;
 /// Columns that a range should hold where rows are summed along them: a few cache lines of each row.
 constexpr int64_t kGrainColumns = 128;
 /// A reduction of at most this many steps is accumulated in memory along the last parallel dimension.
@@ -359,7 +358,7 @@ void LoopEmitter::emit() {
   findOrder();
   if (reductions.empty() && parallelTail.size() == 1) {
     windows.emplace(op, parallelTail.front(), target);
-    if (!windows->isWorthwhile())
+    if (!windows->isWorthwhile() && !windows->fill(staticSizes[parallelTail.front()]))
       windows.reset();
     inPairs = windows && windows->sharesRows() && !shared.empty();
   }
@@ -382,8 +381,7 @@ void LoopEmitter::emit() {
   // Rows that other threads share already are not split any further.
   if (shared.empty() || (isStatic && total <= kSerialIterations) || op->getParentOfType<ParallelOp>())
     return emitRange(index(0), count);
-  Value work = b.createOrFold<arith::MaxSIOp>(innerWork, index(1));
-  Value grain = b.createOrFold<arith::CeilDivSIOp>(index(kGrainIterations), work);
+  Value grain = loopGrain(b, count, innerWork, costOfBody(*op.getBlock()));
   if (sharesColumns())
     grain = b.createOrFold<arith::MaxSIOp>(grain, index(kGrainColumns));
   auto parallel = ParallelOp::create(b, count, grain);

@@ -30,10 +30,10 @@ static unsigned widthOf(Type type) {
 WindowVectors::WindowVectors(linalg::LinalgOp op, unsigned dim, const TargetInfo &target)
     : op(op), dim(dim), hasMasks(target.hasMasks) {
   bool reduces = op.getIteratorTypesArray()[dim] == utils::IteratorType::reduction;
-  if (op.getNumDpsInits() != 1 || (reduces ? !findCombiner() : !hasMasks))
+  if (reduces ? op.getNumDpsInits() != 1 || !findCombiner() : !hasMasks)
     return;
   // What the widest element fills; bytes among words take a part of a vector.
-  bits = widthOf(getElementTypeOrSelf(op.getDpsInits()[0].getType()));
+  bits = 0;
   for (BlockArgument argument : op.getBlock()->getArguments())
     bits = std::max(bits, widthOf(argument.getType()));
   for (Operation &inner : op.getBlock()->without_terminator())
@@ -42,7 +42,9 @@ WindowVectors::WindowVectors(linalg::LinalgOp op, unsigned dim, const TargetInfo
   if (bits != 8 && bits != 32)
     return;
   lanes = target.vectorBits / bits;
-  isKnown = isElement(getElementTypeOrSelf(op.getDpsInits()[0].getType())) && classify();
+  isKnown =
+      llvm::all_of(op.getDpsInits(), [&](Value init) { return isElement(getElementTypeOrSelf(init.getType())); }) &&
+      classify();
 }
 
 WindowVectors::Along WindowVectors::lookup(Value value) const {
@@ -83,11 +85,11 @@ bool WindowVectors::classifyOperands() {
   for (OpOperand &operand : op->getOpOperands()) {
     std::optional<bool> run = isRun(operand.get(), op.getMatchingIndexingMap(&operand), dim);
     bool isInit = op.isDpsInit(&operand);
-    if (!run || (isInit && (combiner ? *run : !*run || op.payloadUsesValueFromOperand(&operand))))
+    if (!run || (isInit && *run == (combiner != nullptr)))
       return false;
-    if (!*run || isInit)
-      continue;
     BlockArgument argument = op.getBlock()->getArgument(operand.getOperandNumber());
+    if (!*run || (isInit && argument.use_empty()))
+      continue;
     if (!isElement(argument.getType()))
       return false;
     along[argument] = {Along::Data, 0, {}, {}};
@@ -109,8 +111,8 @@ bool WindowVectors::classify() {
       (isSame(condition) ? rowConditions : columnConditions).insert(condition);
   }
   hasGuards = !columnConditions.empty();
-  Value yielded = op.getBlock()->getTerminator()->getOperand(0);
-  return isSame(yielded) || lookup(yielded).kind == Along::Data;
+  return llvm::all_of(op.getBlock()->getTerminator()->getOperands(),
+                      [&](Value yielded) { return isSame(yielded) || lookup(yielded).kind == Along::Data; });
 }
 
 bool WindowVectors::classify(Operation &inner) {
@@ -333,18 +335,18 @@ SmallVector<Value> WindowVectors::placesOf(OpOperand &operand, Value at) {
 
 void WindowVectors::loadInputs(Value at, const Checks &checks) {
   row->lane = row->splats;
-  for (OpOperand *input : op.getDpsInputOperands()) {
-    BlockArgument argument = op.getBlock()->getArgument(input->getOperandNumber());
-    if (isSame(argument) || argument.use_empty())
+  for (OpOperand &operand : op->getOpOperands()) {
+    BlockArgument argument = op.getBlock()->getArgument(operand.getOperandNumber());
+    if (isSame(argument) || argument.use_empty() || (combiner && op.isDpsInit(&operand)))
       continue;
-    SmallVector<Value> indices = placesOf(*input, at);
+    SmallVector<Value> indices = placesOf(operand, at);
     auto type = vectorOf(argument.getType());
     Value value;
     if (checks.end) {
       Value nothing = arith::ConstantOp::create(*b, cast<TypedAttr>(b->getZeroAttr(type)));
-      value = vector::MaskedLoadOp::create(*b, type, input->get(), indices, lanesBefore(at, checks.end), nothing);
+      value = vector::MaskedLoadOp::create(*b, type, operand.get(), indices, lanesBefore(at, checks.end), nothing);
     } else {
-      value = vector::LoadOp::create(*b, type, input->get(), indices);
+      value = vector::LoadOp::create(*b, type, operand.get(), indices);
     }
     row->lane.map(argument, value);
   }
@@ -394,12 +396,14 @@ void WindowVectors::emitVector(MutableArrayRef<Row> rows, Value at, const Checks
   }
   for (Row &each : rows) {
     row = &each;
-    OpOperand &init = op.getDpsInitsMutable()[0];
-    Value value = row->lane.lookup(op.getBlock()->getTerminator()->getOperand(0));
-    if (checks.end)
-      vector::MaskedStoreOp::create(*b, init.get(), placesOf(init, at), lanesBefore(at, checks.end), value);
-    else
-      vector::StoreOp::create(*b, value, init.get(), placesOf(init, at));
+    for (auto [init, yielded] :
+         llvm::zip_equal(op.getDpsInitsMutable(), op.getBlock()->getTerminator()->getOperands())) {
+      Value value = row->lane.lookup(yielded);
+      if (checks.end)
+        vector::MaskedStoreOp::create(*b, init.get(), placesOf(init, at), lanesBefore(at, checks.end), value);
+      else
+        vector::StoreOp::create(*b, value, init.get(), placesOf(init, at));
+    }
   }
 }
 
@@ -560,6 +564,7 @@ WindowVectors::Row WindowVectors::prepareRow(ArrayRef<Value> places) {
         !(isa<arith::SelectOp>(inner) && reads.contains(inner.getOperand(1).getDefiningOp())))
       for (Value operand : inner.getOperands())
         addSplat(operand);
-  addSplat(body->getTerminator()->getOperand(0));
+  for (Value yielded : body->getTerminator()->getOperands())
+    addSplat(yielded);
   return each;
 }

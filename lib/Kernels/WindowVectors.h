@@ -26,6 +26,8 @@ namespace mlir::ac {
 class WindowVectors {
   /// Reads of a body from which on loads take longer than sums.
   static constexpr size_t kFewestReads = 16;
+  /// Vectors of a short row.
+  static constexpr int64_t kMostVectors = 4;
 
 public:
   /// Looks at an operation on buffers whose innermost loop is `dim`, its only reduction if there is one.
@@ -40,6 +42,10 @@ public:
     return isKnown && op.getBlock()->getOps<memref::LoadOp>().empty();
   }
   bool branches() const { return isKnown && hasTurns; }
+
+  /// Whether rows of this size are a whole number of vectors, and few. LLVM would ask for each of them which of the
+  /// operands overlap, which takes as long as to compute it.
+  bool fill(int64_t size) { return isRowOfRuns() && size > 0 && size % lanes == 0 && size <= kMostVectors * lanes; }
 
   /// Whether rows are faster two at a time: neighbours read much of the same, and bodies with many reads have more
   /// factors than there are registers.
