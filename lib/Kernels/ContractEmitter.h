@@ -136,6 +136,8 @@ private:
     Panel, // its part of the next panel, which all tiles fetch together
     Stream // what it will read itself in a while: with few rows there is nobody else to do it
   };
+  /// How a tile of few rows fetches its panel. What is near comes by itself, and would only be asked for twice.
+  Fetch fromAfar() { return op.getPacked() && !isResident ? Fetch::Stream : Fetch::Nothing; }
   /// Whether tiles fetch panels together: the kernel then takes the address of what is needed after the last.
   bool fetchesPanels() { return op.getPacked() && !op.isQuantized() && entry.empty() && unit != DotUnit::Tiles; }
   struct Fetching {
@@ -258,6 +260,7 @@ private:
   Value scratch; // where a panel is unpacked or copied to for many rows, [depth, panel] if not for tiles
   Value arranged, tileSums;     // with tile registers: the lhs in tiles, and memory for a tile of sums
   SmallVector<Value> starts;    // per vector of the panel at hand: what its sums start with; empty: zero
+  bool isResident = false;      // whether the weights are in the cache already
   bool isUnpacked = false;      // whether it has been, at the place where code is emitted
   bool isCopying = false;       // whether the rows of the panel that are read there are copied
   Value rhsStarts;              // of the steps of overlapping matrices, or null

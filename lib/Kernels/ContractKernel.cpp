@@ -232,7 +232,7 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
     sumColumns(tile);
   // Half of the vectors leave registers for twice the rows. With fewer, additions wait for each other.
   if (tile.vectors * 2 <= vectors && rows > 1)
-    rowBegin = emitRowLoop(tile, rowBegin, rowEnd, 2 * rows, {op.getPacked() ? Fetch::Stream : Fetch::Nothing});
+    rowBegin = emitRowLoop(tile, rowBegin, rowEnd, 2 * rows, {fromAfar()});
   Value fullEnd;
   if (!op.getPacked()) {
     fullEnd = emitRowLoop(tile, rowBegin, rowEnd, rows, {});
@@ -258,7 +258,7 @@ void ContractEmitter::emitRowBlocks(const Tile &tile, Value rowBegin, Value rowE
       emitRowLoop(tile, rowBegin, fullEnd, rows, {Fetch::Panel, lines});
       b.setInsertionPointToStart(choice.elseBlock());
     }
-    emitRowLoop(tile, rowBegin, fullEnd, rows, {Fetch::Stream});
+    emitRowLoop(tile, rowBegin, fullEnd, rows, {fromAfar()});
   }
   emitRowsLeft(tile, fullEnd, rowEnd, rows - 1);
 }
@@ -295,7 +295,7 @@ void ContractEmitter::emitRowsLeft(const Tile &tile, Value row, Value rowEnd, in
   OpBuilder::InsertionGuard guard(b);
   for (auto [i, numRows] : llvm::enumerate(cases)) {
     b.createBlock(&remainder.getCaseRegions()[i]);
-    emitTile(tile, row, numRows, {op.getPacked() && !isUnpacked ? Fetch::Stream : Fetch::Nothing});
+    emitTile(tile, row, numRows, {isUnpacked ? Fetch::Nothing : fromAfar()});
     scf::YieldOp::create(b);
   }
   b.createBlock(&remainder.getDefaultRegion());
@@ -400,7 +400,7 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
   } else {
     // LLVM loads ahead what it can: with more rows, or stores between the loads, it would run out of registers and take
     // up to twice as long.
-    if (numRows == rows && !isCopying) {
+    if (numRows <= rows && !isCopying) {
       Value unrolled =
           arith::MulIOp::create(b, arith::DivUIOp::create(b, depth, index(kUnrolledSteps)), index(kUnrolledSteps));
       steps(begin, unrolled, kUnrolledSteps);

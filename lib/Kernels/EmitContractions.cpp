@@ -31,6 +31,29 @@ namespace mlir::ac {
 #define GEN_PASS_DEF_EMITCONTRACTIONS
 #include "Kernels/Passes.h.inc"
 
+/// Multiply-adds that a range of tasks should hold as long as there are enough ranges for several threads, and what it
+/// holds at least.
+static constexpr int64_t kGrainProducts = 1 << 17, kFewestRanges = 8, kLeastProducts = 1 << 15;
+/// Bytes of weights that stay in a second-level cache of a megabyte from one turn of a loop to the next, or nearly.
+static constexpr int64_t kMostResidentBytes = 1 << 20;
+
+/// Whether the weights are those of the turn before, and still in the cache.
+static bool areResident(ContractOp op) {
+  auto type = cast<MemRefType>(op.getRhs().getType());
+  if (!op.getPacked() || !op->getParentOfType<LoopLikeOpInterface>() || !type.hasStaticShape() ||
+      type.getNumElements() * type.getElementTypeBitWidth() / 8 > kMostResidentBytes)
+    return false;
+  Value source = op.getRhs();
+  while (Operation *view = source.getDefiningOp()) {
+    if (isa<memref::GetGlobalOp>(view))
+      return true;
+    if (!isa<ViewLikeOpInterface>(view) || view->getNumOperands() != 1)
+      return false;
+    source = view->getOperand(0);
+  }
+  return false;
+}
+
 Value ContractEmitter::applyBatch(AffineMap map, Value batch) {
   return affine::makeComposedAffineApply(b, b.getLoc(), map, {OpFoldResult(batch)});
 }
@@ -58,7 +81,7 @@ std::string ContractEmitter::fingerprint(ValueRange operands) {
   os << entry << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked())
      << bool(op.getAccumulate()) << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getRhsStarts())
      << bool(op.getCopied()) << bool(op.getOutPanels()) << bool(op.getRowsFirst()) << bool(op.getZeros())
-     << bool(op.getOffsets()) << bool(op.getLhsUnsigned()) << bool(op.getRhsUnsigned());
+     << bool(op.getOffsets()) << bool(op.getLhsUnsigned()) << bool(op.getRhsUnsigned()) << isResident;
   os << op.getBlockSize().value_or(0) << ";" << op.getGroup().value_or(0) << ";" << op.getLeast().value_or(0) << ";";
   for (DenseI64ArrayAttr order : {op.getLhsOrderAttr(), op.getRhsOrderAttr(), op.getOutOrderAttr()})
     os << order << ";";
@@ -109,6 +132,7 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
       unit = op.getGroup() ? DotUnit::Vectors : DotUnit::None;
       rows = target.tileRows;
     }
+  isResident = areResident(op);
   Value constantTiles = unit == DotUnit::Tiles ? arrangeConstantRows() : Value();
   lhs = makeDynamic(b, op.getLhs(), 0);
   rhs = op.getPacked() ? makeDynamic(b, op.getRhs(), 1) : makeDynamic(b, withUnitStride(b, op.getRhs(), op), 0);
@@ -151,9 +175,14 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   Value tasks = arith::MulIOp::create(b, arith::MulIOp::create(b, batches, groups), chunks);
   if (fetchesPanels())
     operands.push_back(next ? next : addressOfPanel(b, rhs, index(0), panels));
-  // A range should hold some ten thousand multiply-adds at least.
-  Value depthOrOne = arith::MaxSIOp::create(b, depth, index(1));
-  Value grain = arith::CeilDivSIOp::create(b, index(128), depthOrOne);
+  // A range should hold some hundred thousand multiply-adds, if as many threads as there may be have something to do.
+  Value rowsOfTask = arith::MinUIOp::create(b, numRows, chunkRows(numRows));
+  Value work = arith::MulIOp::create(b, arith::MulIOp::create(b, depth, rowsOfTask), index(panelSize));
+  Value grain = arith::DivUIOp::create(b, index(kGrainProducts), arith::MaxUIOp::create(b, work, index(1)));
+  grain = arith::MinUIOp::create(b, grain, arith::DivUIOp::create(b, tasks, index(kFewestRanges)));
+  // Some ten thousand of them are no work for a thread of their own.
+  Value least = arith::CeilDivUIOp::create(b, index(kLeastProducts), arith::MaxUIOp::create(b, work, index(1)));
+  grain = arith::MaxUIOp::create(b, grain, least);
   auto parallel = ParallelOp::create(b, tasks, grain);
   if (tiles && !constantTiles)
     memref::DeallocOp::create(b, tiles);
