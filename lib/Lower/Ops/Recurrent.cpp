@@ -9,6 +9,9 @@
 // loop. A step is then a product with the state, and one elementwise operation that computes all gates and overwrites
 // the state.
 //
+// The columns of these products are not gate by gate, but the gates of some units, then those of the next: who computed
+// a piece of the columns can go on with the units, and need not wait for what another core has in its cache.
+//
 //===----------------------------------------------------------------------===//
 #include "Lower/Ops/Iteration.h"
 #include "Lower/Ops/RecurrentActivation.h"
@@ -41,9 +44,23 @@ protected:
   /// New states from the input's part [B, gates * H] of one step and the old states; the row of Y comes last.
   virtual SmallVector<Value> step(Value input, ValueRange states) = 0;
 
-  /// `rows` of gates `[first, first + count)` along `axis`.
+  /// What an operator's input has for gates `[first, first + count)` along `axis`.
   Value gates(Value tensor, int64_t axis, unsigned first, unsigned count = 1) {
     return emit.slice(tensor, axis, emit.mul(hidden, emit.dimension(first)), emit.mul(hidden, emit.dimension(count)));
+  }
+  /// The last axis, `count` gates of all units, as pieces of units with all of their gates.
+  Value inPieces(Value tensor, unsigned count);
+  /// Gate `which` of the `count` that a row of such pieces has: [B, count * H] -> [B, pieces, units].
+  Value gateOf(Value rows, unsigned which, unsigned count) {
+    Value all = emit.reshape(rows, {batch, pieces, emit.dimension(count), units});
+    return emit.squeezeAxes(emit.slice(all, 2, emit.dimension(which), emit.dimension(1)), {2});
+  }
+  /// [.., H] -> [.., pieces, units].
+  Value unitsOf(Value tensor) {
+    Dims dims = emit.dims(tensor);
+    dims.back() = pieces;
+    dims.push_back(units);
+    return emit.reshape(tensor, dims);
   }
   /// [B, K] x [1, K, N] -> [B, N].
   Value product(Value lhs, Value rhs) { return emit.squeezeAxes(emit.contract(emit.expandAxes(lhs, {0}), rhs), {0}); }
@@ -58,8 +75,9 @@ protected:
       return arith::AddFOp::create(builder, loc, v[0], v[1]).getResult();
     });
   }
-  /// One elementwise operation over [B, H]; operands of rank 1 run along H. Results overwrite `inits`. The state stays
-  /// and the row of Y is zero past the end of a sequence; `numNew` of the results are states, the rest is as computed.
+  /// One elementwise operation over [B, pieces, units]; operands of rank 2 have no B. Results overwrite `inits`, [B, H].
+  /// The state stays and the row of Y is zero past the end of a sequence; `numNew` of the results are states, the rest
+  /// is as computed.
   SmallVector<Value> cell(ValueRange operands, ValueRange inits, unsigned numNew, CellBody body);
   /// Limits what goes into an activation.
   Value clipped(OpBuilder &b, Location loc, Value x) const {
@@ -83,12 +101,27 @@ protected:
   Type element, resultElement;
   Value x, weights, recurrence, bias, lengths;
   OpFoldResult steps, batch, inputs, hidden;
+  OpFoldResult pieces, units; // of the hidden state, and of a piece
   SmallVector<Activation> activations;
   unsigned activationBase = 0;
   /// The step that is being computed.
   Value position;
 };
 } // namespace
+
+/// Units of a piece, if as many divide the hidden state: a cache line of f32.
+static constexpr int64_t kUnitsOfPiece = 16;
+
+Value Recurrent::inPieces(Value tensor, unsigned count) {
+  if (count == 1)
+    return tensor;
+  Dims flat = emit.dims(tensor), apart(flat);
+  apart.pop_back();
+  llvm::append_values(apart, emit.dimension(count), pieces, units);
+  auto order = llvm::to_vector(llvm::seq<int64_t>(apart.size()));
+  std::swap(order[order.size() - 2], order[order.size() - 3]);
+  return emit.reshape(emit.transpose(emit.reshape(tensor, apart), order), flat);
+}
 
 Value Recurrent::conform(Value tensor, ArrayRef<OpFoldResult> dims, StringRef what) {
   Dims own = emit.dims(tensor);
@@ -142,6 +175,9 @@ LogicalResult Recurrent::read(ArrayRef<StringRef> defaultActivations) {
   batch = emit.dim(x, 1);
   inputs = emit.dim(x, 2);
   hidden = emit.dim(recurrence, 2);
+  auto known = getConstantIntValue(hidden);
+  units = known && *known > 0 && *known % kUnitsOfPiece == 0 ? emit.dimension(kUnitsOfPiece) : hidden;
+  pieces = units == hidden ? emit.dimension(1) : emit.dimension(*known / kUnitsOfPiece);
   OpFoldResult rows = emit.mul(hidden, emit.dimension(numGates));
   weights = conform(weights, {emit.dimension(numDirections), rows, inputs}, "W");
   recurrence = conform(recurrence, {emit.dimension(numDirections), rows, hidden}, "R");
@@ -163,18 +199,22 @@ std::pair<Value, Value> Recurrent::biases(unsigned direction) {
 
 SmallVector<Value> Recurrent::cell(ValueRange operands, ValueRange inits, unsigned numNew, CellBody body) {
   SmallVector<AffineMap> maps;
-  AffineMap identity = emit.getMultiDimIdentityMap(2);
-  SmallVector<Value> ins(operands), outs(inits);
+  // Pieces come first, so that they are what threads share.
+  AffineExpr piece, row, unit;
+  bindDims(emit.getContext(), piece, row, unit);
+  auto map = [&](ArrayRef<AffineExpr> results) { return AffineMap::get(3, 0, results, emit.getContext()); };
+  SmallVector<Value> ins(operands), outs;
+  for (Value init : inits)
+    outs.push_back(unitsOf(init));
   for (Value operand : operands)
-    maps.push_back(Emitter::rank(operand) == 2 ? identity
-                                               : AffineMap::get(2, 0, emit.getAffineDimExpr(1), emit.getContext()));
+    maps.push_back(Emitter::rank(operand) == 3 ? map({row, piece, unit}) : map({piece, unit}));
   if (lengths) {
     ins.push_back(lengths);
-    maps.push_back(AffineMap::get(2, 0, emit.getAffineDimExpr(0), emit.getContext()));
-    outs.push_back(emit.empty({batch, hidden}, element));
+    maps.push_back(map({row}));
+    outs.push_back(emit.empty({batch, pieces, units}, element));
   }
-  maps.append(outs.size(), identity);
-  SmallVector<utils::IteratorType> iterators(2, utils::IteratorType::parallel);
+  maps.append(outs.size(), map({row, piece, unit}));
+  SmallVector<utils::IteratorType> iterators(3, utils::IteratorType::parallel);
   Value now = lengths ? emit.asInteger(position, Emitter::elementType(lengths)) : Value();
   auto op = linalg::GenericOp::create(
       emit, TypeRange(ValueRange(outs)), ins, outs, maps, iterators, [&](OpBuilder &b, Location loc, ValueRange v) {
@@ -193,7 +233,7 @@ SmallVector<Value> Recurrent::cell(ValueRange operands, ValueRange inits, unsign
       });
   SmallVector<Value> results;
   for (auto [result, init] : llvm::zip(op.getResults(), outs))
-    results.push_back(emit.withDims(result, emit.dims(init)));
+    results.push_back(emit.reshape(emit.withDims(result, emit.dims(init)), {batch, hidden}));
   return results;
 }
 
@@ -209,7 +249,7 @@ LogicalResult Recurrent::lower() {
   for (unsigned direction = 0; direction < numDirections; ++direction) {
     bool reverse = direction == 1 || firstIsReverse;
     activationBase = direction * (activations.size() / numDirections);
-    Value ahead = emit.contract(flat, transposed(weights, direction));
+    Value ahead = emit.contract(flat, inPieces(transposed(weights, direction), numGates));
     OpFoldResult width = emit.mul(hidden, emit.dimension(numGates));
     Value added = prepare(direction);
     if (misfit)
@@ -289,7 +329,7 @@ public:
 
 private:
   Value prepare(unsigned direction) override {
-    matrix = transposed(recurrence, direction);
+    matrix = inPieces(transposed(recurrence, direction), numGates);
     peepholes.clear();
     if (node.hasInput(7)) {
       Value own = emit.castElements(node.input(7), element);
@@ -298,20 +338,20 @@ private:
         return {};
       own = takeRow(emit, own, 0, emit.dimension(direction));
       for (unsigned i = 0; i < 3; ++i)
-        peepholes.push_back(gates(own, 0, i));
+        peepholes.push_back(unitsOf(gates(own, 0, i)));
     }
     coupled = node.getInt("input_forget", 0) != 0;
     auto [byInput, byState] = biases(direction);
-    return byInput ? sum(byInput, byState) : Value();
+    return byInput ? inPieces(sum(byInput, byState), numGates) : Value();
   }
 
   SmallVector<Value> step(Value input, ValueRange states) override {
     Value byState = product(states[0], matrix);
     SmallVector<Value> operands;
     for (unsigned gate = 0; gate < 4; ++gate)
-      operands.push_back(gates(input, 1, gate));
+      operands.push_back(gateOf(input, gate, 4));
     for (unsigned gate = 0; gate < 4; ++gate)
-      operands.push_back(gates(byState, 1, gate));
+      operands.push_back(gateOf(byState, gate, 4));
     llvm::append_range(operands, peepholes);
     return cell(operands, states, 2, [&](OpBuilder &b, Location loc, ValueRange v) {
       auto add = [&](Value l, Value r) { return arith::AddFOp::create(b, loc, l, r).getResult(); };
@@ -359,13 +399,14 @@ private:
       hiddenMatrix = gates(matrix, 2, 2);
       matrix = gates(matrix, 2, 0, 2);
     }
+    matrix = inPieces(matrix, linearBeforeReset ? 3 : 2);
     auto [byInput, byState] = biases(direction);
     if (!byInput)
       return {};
     if (!linearBeforeReset)
-      return sum(byInput, byState);
-    hiddenBias = gates(byState, 0, 2);
-    return emit.concat({sum(gates(byInput, 0, 0, 2), gates(byState, 0, 0, 2)), gates(byInput, 0, 2)}, 0);
+      return inPieces(sum(byInput, byState), 3);
+    hiddenBias = unitsOf(gates(byState, 0, 2));
+    return inPieces(emit.concat({sum(gates(byInput, 0, 0, 2), gates(byState, 0, 0, 2)), gates(byInput, 0, 2)}, 0), 3);
   }
 
   /// `(1 - z) * candidate + z * old`.
@@ -383,9 +424,9 @@ private:
     };
     if (linearBeforeReset) {
       for (unsigned gate = 0; gate < 3; ++gate)
-        operands.push_back(gates(input, 1, gate));
+        operands.push_back(gateOf(input, gate, 3));
       for (unsigned gate = 0; gate < 3; ++gate)
-        operands.push_back(gates(byState, 1, gate));
+        operands.push_back(gateOf(byState, gate, 3));
       if (hiddenBias)
         operands.push_back(hiddenBias);
       return cell(operands, states, 1, [&](OpBuilder &b, Location loc, ValueRange v) {
@@ -398,7 +439,7 @@ private:
     }
     // The product with the state needs the reset gate first.
     Dims dims{batch, hidden};
-    operands = {gates(input, 1, 1), gates(byState, 1, 1), h};
+    operands = {gateOf(input, 1, 3), gateOf(byState, 1, 2), unitsOf(h)};
     Value reset = reuse([&] {
       return cell(operands, emit.empty(dims, element), 0, [&](OpBuilder &b, Location loc, ValueRange v) {
         Value r = activate(b, loc, 0, add(b, loc, v[0], v[1]));
@@ -406,7 +447,7 @@ private:
       });
     });
     Value candidate = product(reset, hiddenMatrix);
-    operands = {gates(input, 1, 0), gates(byState, 1, 0), gates(input, 1, 2), candidate};
+    operands = {gateOf(input, 0, 3), gateOf(byState, 0, 2), gateOf(input, 2, 3), unitsOf(candidate)};
     return cell(operands, states, 1, [&](OpBuilder &b, Location loc, ValueRange v) {
       Value z = activate(b, loc, 0, add(b, loc, v[0], v[1]));
       return SmallVector<Value>{blend(b, loc, z, activate(b, loc, 1, add(b, loc, v[2], v[3])), v.back())};
@@ -442,7 +483,7 @@ private:
   }
 
   SmallVector<Value> step(Value input, ValueRange states) override {
-    return cell({input, product(states[0], matrix)}, states, 1, [&](OpBuilder &b, Location loc, ValueRange v) {
+    return cell({unitsOf(input), unitsOf(product(states[0], matrix))}, states, 1, [&](OpBuilder &b, Location loc, ValueRange v) {
       return SmallVector<Value>{activate(b, loc, 0, arith::AddFOp::create(b, loc, v[0], v[1]))};
     });
   }
