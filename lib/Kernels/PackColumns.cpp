@@ -26,6 +26,8 @@ namespace {
 
 /// Bytes of columns between two products: half of a second-level cache of a megabyte.
 constexpr int64_t kBytesAtOnce = 1 << 19;
+/// Panels at a time are a multiple of this, so that two threads or four have as many each.
+constexpr int64_t kPanelsTogether = 4;
 /// Rows of the lhs below which a panel is not read often enough to be worth the copy.
 constexpr int64_t kFewestRows = 40;
 /// Panels of less depth, and smaller matrices, stay in the first-level cache whatever their layout.
@@ -168,7 +170,8 @@ void ColumnPacker::join(ContractOp producer) {
   // The matrices of a batch are multiplied together.
   int64_t columnBytes =
       type.getDimSize(1) * type.getElementTypeBitWidth() / 8 * (type.isDynamicDim(0) ? 1 : type.getDimSize(0));
-  int64_t step = std::max<int64_t>(kBytesAtOnce / std::max<int64_t>(columnBytes, 1) / lanes, 1) * lanes;
+  int64_t panels = std::max<int64_t>(kBytesAtOnce / std::max<int64_t>(columnBytes, 1) / lanes, 1);
+  int64_t step = llvm::alignTo(panels, kPanelsTogether) * lanes;
   auto constant = getConstantIntValue(total);
   if (constant && *constant <= step + step / 2) {
     op.getRhsMutable().assign(produce(producer, b.getIndexAttr(0), total));
