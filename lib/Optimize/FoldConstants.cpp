@@ -41,6 +41,21 @@ int64_t bytesOf(Type type) {
   return tensor.getNumElements() * llvm::divideCeil(tensor.getElementTypeBitWidth(), 8);
 }
 
+/// Takes out casts to what there is already: they would stand between a constant and who looks for it.
+void dropCasts(func::FuncOp function) {
+  SmallVector<Operation *> casts;
+  function.walk([&](Operation *op) {
+    StringRef name = op->getName().getStringRef();
+    if ((name.starts_with("onnx.CastLike") || name == "onnx.Cast") && op->getNumResults() == 1 &&
+        op->getResult(0).getType() == op->getOperand(0).getType())
+      casts.push_back(op);
+  });
+  for (Operation *cast : casts) {
+    cast->getResult(0).replaceAllUsesWith(cast->getOperand(0));
+    cast->erase();
+  }
+}
+
 struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
   using Base::Base;
 
@@ -158,8 +173,10 @@ struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
 
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>())
-      if (!function.isExternal())
+      if (!function.isExternal()) {
+        dropCasts(function);
         fold(function);
+      }
   }
 };
 

@@ -36,7 +36,7 @@ func.func @unknown_columns(%w: tensor<1x96x512xf32>, %x: tensor<1x512x?xf32>, %b
 // Columns that another product computes: half a megabyte of them at a time stays between the two, in panels.
 // CHECK-LABEL: func.func @two_layers(
 // CHECK-NOT: ac.contract
-// CHECK: scf.for {{.*}} step %c640
+// CHECK: scf.for {{.*}} step %c768
 // CHECK: %[[HIDDEN:.*]] = ac.contract ins(%{{.*}}, %{{.*}} : tensor<1x192x96xf32>, tensor<1x96x?xf32>)
 // CHECK-SAME: extras(%{{.*}} : tensor<192xf32>) outs(%{{.*}} : tensor<1x?x192x64xf32>) attributes {copied,
 // CHECK-SAME: out_panels

@@ -74,3 +74,17 @@ func.func @unknown_operator_stays() -> tensor<100xf32> {
 // KEEP-LABEL: func.func @dequantised_weight(
 // KEEP: onnx.DequantizeLinear
 // KEEP: onnx.Transpose
+
+// A cast to the type that is there already hides nothing from those who look for constants.
+// CHECK-LABEL: func.func @casts_to_the_same_type(
+// CHECK-NOT: Cast
+// CHECK: %[[A:.*]] = onnx.Constant
+// CHECK: onnx.Mul(%{{.*}}, %[[A]])
+// CHECK: onnx.CastLike
+func.func @casts_to_the_same_type(%x: tensor<?xf32>, %y: tensor<?xf16>) -> (tensor<?xf32>, tensor<f16>) {
+  %a = "onnx.Constant"() {value = dense<0.125> : tensor<f32>} : () -> tensor<f32>
+  %b = "onnx.CastLike"(%a, %x) : (tensor<f32>, tensor<?xf32>) -> tensor<f32>
+  %r = "onnx.Mul"(%x, %b) : (tensor<?xf32>, tensor<f32>) -> tensor<?xf32>
+  %c = "onnx.CastLike"(%a, %y) : (tensor<f32>, tensor<?xf16>) -> tensor<f16>
+  return %r, %c : tensor<?xf32>, tensor<f16>
+}

@@ -12,15 +12,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Import/ONNX/ImportError.h"
-#include "Import/ONNX/Prepare.h"
-#include <unordered_map>
-#include <unordered_set>
+#include "Import/ONNX/NodeExpander.h"
 
 using namespace mlir;
 using namespace mlir::ac;
 using ::onnx::AttributeProto;
-using ::onnx::GraphProto;
 using ::onnx::ModelProto;
 using ::onnx::NodeProto;
 using ::onnx::TensorProto;
@@ -29,97 +25,11 @@ namespace {
 
 constexpr const char *kDomain = "com.microsoft";
 
-class QuantizedExpander {
+class QuantizedExpander : public NodeExpander {
 public:
-  QuantizedExpander(ModelProto &model) : model(model) {
-    walkGraphs(*model.mutable_graph(), [&](GraphProto &graph) {
-      for (const auto &input : graph.input())
-        note(input.name(), input.type().tensor_type().elem_type());
-      for (const auto &value : graph.value_info())
-        note(value.name(), value.type().tensor_type().elem_type());
-      for (const TensorProto &tensor : graph.initializer()) {
-        note(tensor.name(), tensor.data_type());
-        ranks[tensor.name()] = tensor.dims_size();
-      }
-      for (const NodeProto &node : graph.node())
-        taken.insert(node.output().begin(), node.output().end());
-    });
-  }
-
-  void run() {
-    walkGraphs(*model.mutable_graph(), [&](GraphProto &graph) {
-      google::protobuf::RepeatedPtrField<NodeProto> nodes;
-      nodes.Swap(graph.mutable_node());
-      into = &graph;
-      for (NodeProto &each : nodes) {
-        node = &each;
-        if (each.domain() != kDomain || !expand())
-          *graph.add_node() = std::move(each);
-      }
-    });
-  }
+  using NodeExpander::NodeExpander;
 
 private:
-  using Strings = std::vector<std::string>;
-
-  ModelProto &model;
-  std::unordered_set<std::string> taken;
-  std::unordered_map<std::string, int> types; // TensorProto.DataType, where the file says it
-  std::unordered_map<std::string, int> ranks; // of initialisers
-  GraphProto *into = nullptr;
-  const NodeProto *node = nullptr; // at hand
-  unsigned counter = 0;
-
-  void note(const std::string &name, int type) {
-    taken.insert(name);
-    if (type != TensorProto::UNDEFINED)
-      types[name] = type;
-  }
-
-  [[noreturn]] void refuse(const Twine &why) { throw ImportError(describe(*node) + " " + why); }
-
-  bool has(int i) { return i < node->input_size() && !node->input(i).empty(); }
-  const std::string &input(int i) {
-    if (!has(i))
-      refuse("has no input " + Twine(i) + " (it has " + Twine(node->input_size()) + "), which its operator needs");
-    return node->input(i);
-  }
-  int64_t getInt(llvm::StringRef name, int64_t otherwise) {
-    for (const AttributeProto &attribute : node->attribute())
-      if (attribute.name() == name)
-        return attribute.i();
-    return otherwise;
-  }
-
-  std::string fresh(llvm::StringRef what) {
-    std::string base = (node->name().empty() ? node->op_type() : node->name()) + "/" + what.str(), name = base;
-    while (!taken.insert(name).second)
-      name = base + "_" + std::to_string(++counter);
-    return name;
-  }
-
-  /// A node of the standard, which has the attributes `kept` of the node at hand where that has them.
-  NodeProto &add(const char *op, const Strings &inputs, const std::string &output, const Strings &kept = {}) {
-    NodeProto &made = *into->add_node();
-    // All say where they come from.
-    made.set_name(node->name().empty() ? node->op_type() : node->name());
-    made.set_op_type(op);
-    for (const std::string &name : inputs)
-      made.add_input(name);
-    made.add_output(output);
-    for (const AttributeProto &attribute : node->attribute())
-      if (llvm::is_contained(kept, attribute.name()))
-        *made.add_attribute() = attribute;
-    return made;
-  }
-
-  static void setInt(NodeProto &made, const char *name, int64_t value) {
-    AttributeProto &attribute = *made.add_attribute();
-    attribute.set_name(name);
-    attribute.set_type(AttributeProto::INT);
-    attribute.set_i(value);
-  }
-
   std::string dequantised(const std::string &tensor, const std::string &scale, const std::string &zero,
                           std::optional<int64_t> axis = {}) {
     Strings inputs{tensor, scale};
@@ -127,7 +37,7 @@ private:
       inputs.push_back(zero);
     std::string result = fresh("floats");
     NodeProto &made = add("DequantizeLinear", inputs, result);
-    if (axis && getOpset(model, "") >= 13)
+    if (axis && this->opset() >= 13)
       setInt(made, "axis", *axis);
     return result;
   }
@@ -200,9 +110,10 @@ private:
   }
 
   /// False for operators that this file does not know.
-  bool expand() {
+  bool expand() override {
     llvm::StringRef op = node->op_type();
-    bool known = llvm::is_contained({"QLinearAdd", "QLinearMul", "QLinearWhere", "QLinearSigmoid", "QLinearLeakyRelu",
+    bool known = node->domain() == kDomain &&
+                 llvm::is_contained({"QLinearAdd", "QLinearMul", "QLinearWhere", "QLinearSigmoid", "QLinearLeakyRelu",
                                      "QLinearSoftmax", "QLinearGlobalAveragePool", "QLinearAveragePool",
                                      "QLinearConcat", "QGemm"},
                                     op);
@@ -210,7 +121,7 @@ private:
       return false;
     if (node->output_size() != 1 || node->output(0).empty())
       refuse("has " + Twine(node->output_size()) + " outputs, expected 1");
-    if (int opset = getOpset(model, ""); opset < 10)
+    if (int opset = this->opset(); opset < 10)
       refuse("is in a model of opset " + Twine(opset) + " of ai.onnx, expected 10 or more, which has QuantizeLinear");
     if (op == "QLinearAdd" || op == "QLinearMul")
       wrap(op == "QLinearAdd" ? "Add" : "Mul", {dequantised(0), dequantised(3)}, 6, 0);
@@ -239,7 +150,7 @@ private:
 
   /// Before opset 13 all axes from `axis` on are one.
   void expandSoftmax() {
-    int64_t meant = getInt("opset", 13), opset = getOpset(model, "");
+    int64_t meant = getInt("opset", 13), opset = this->opset();
     if ((meant < 13) != (opset < 13))
       refuse("is a Softmax of opset " + Twine(meant) + " in a model of opset " + Twine(opset) +
              ": before 13 it means something else; expected both on one side");

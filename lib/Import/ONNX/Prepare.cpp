@@ -250,12 +250,17 @@ void mlir::ac::prepareModel(ModelProto &model, const std::string &baseDir, Exter
                             const ImportOptions &options) {
   normalizeDomains(model);
   checkVersions(model);
+  // Some of them stand among the operators of the standard, which has not got them.
+  if (options.keepFunction)
+    expandFused(model);
   checkOperators(model);
   checkTensors(model, external);
   check(model, baseDir);
   if (model.functions_size()) {
     ::onnx::inliner::InlineLocalFunctions(model, /*convert_version=*/true);
     normalizeDomains(model);
+    if (options.keepFunction)
+      expandFused(model);
     checkOperators(model);
     if (model.functions_size())
       throw ImportError("the model's function `" + model.functions(0).name() +

@@ -32,6 +32,10 @@ void expandFunctions(::onnx::ModelProto &model, const std::function<bool(StringR
 /// `DequantizeLinear` and `QuantizeLinear`.
 void expandQuantized(::onnx::ModelProto &model);
 
+/// Replaces operators that ONNX Runtime's fusions leave (`SkipLayerNormalization`, ...) by those of the standard that
+/// they are made of, as far as the model's opset has them.
+void expandFused(::onnx::ModelProto &model);
+
 /// Infers types for all values, as far as that goes. What the model itself says of intermediate values is used only
 /// where inference finds nothing: files are edited, and then it is stale.
 void inferTypes(::onnx::ModelProto &model);
