@@ -90,7 +90,7 @@ void AttentionEmitter::emitNormalized(const Sink &sink) {
   Value sum = math.broadcast(memref::LoadOp::create(b, sink.stats, ValueRange{sink.slot, index(1)}));
   Value isEmpty = math.compare(arith::CmpFPredicate::OEQ, sum, math.splat(0));
   Value empty = math.splat(0);
-  if (!op.getEmptyIsZero()) {
+  if (!op.getEmptyIsZero() && !op.getNanIsZero()) {
     Value anyKeys = isLess(index(0), sizes.keys);
     empty = arith::SelectOp::create(b, anyKeys, math.splat(std::numeric_limits<float>::quiet_NaN()), empty);
   }
@@ -98,7 +98,10 @@ void AttentionEmitter::emitNormalized(const Sink &sink) {
   forColumns([&](Value column, int64_t count, ArrayRef<Value> masks) {
     for (int64_t v = 0; v < count; ++v) {
       SmallVector<Value> place = sink.at(add(column, v * lanes));
-      storeColumns(math.mul(loadColumns(sink.buffer, place, masks, v), factor), sink.buffer, place, masks, v);
+      Value quotient = math.mul(loadColumns(sink.buffer, place, masks, v), factor);
+      if (op.getNanIsZero())
+        quotient = math.select(math.compare(arith::CmpFPredicate::UNO, factor, factor), math.splat(0), quotient);
+      storeColumns(quotient, sink.buffer, place, masks, v);
     }
   });
 }

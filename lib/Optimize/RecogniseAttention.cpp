@@ -31,8 +31,11 @@ public:
   Match(Operation *softmax, bool dense) : softmax(softmax), b(softmax), dense(dense) {}
   /// Replaces the attention around the softmax; false, and nothing, if it is none.
   bool replace();
+  /// Of the weights with the values; after `replace`.
+  Operation *getProduct() const { return product; }
 
 private:
+  bool findProduct();
   bool findScores();
   bool findMask(Operation *op, Value &rest);
   bool takeScale(Value &value);
@@ -49,7 +52,7 @@ private:
   double scale = 1;
   std::optional<double> softcap, fill;
   Value mask;
-  bool isInverted = false;
+  bool isInverted = false, nanIsZero = false;
   Factor query, key, value;
 };
 
@@ -127,6 +130,29 @@ bool Match::findMask(Operation *op, Value &rest) {
   return false;
 }
 
+/// The product that takes the softmax, or what is left of it where rows of NaN become zero: what they are that see
+/// nothing.
+bool Match::findProduct() {
+  Value weights = softmax->getResult(0);
+  if (!weights.hasOneUse()) {
+    Operation *question = nullptr, *choice = nullptr;
+    for (Operation *user : weights.getUsers())
+      (operatorOf(user) == "IsNaN" ? question : choice) = user;
+    bool isChoice = question && choice && llvm::range_size(weights.getUses()) == 2 && operatorOf(choice) == "Where" &&
+                    question->hasOneUse() && choice->getOperand(0) == question->getResult(0) &&
+                    choice->getOperand(2) == weights && scalarOf(choice->getOperand(1)) == 0.0 &&
+                    choice->getResult(0).getType() == weights.getType();
+    if (!isChoice)
+      return false;
+    nanIsZero = true;
+    weights = choice->getResult(0);
+    if (!weights.hasOneUse())
+      return false;
+  }
+  product = *weights.user_begin();
+  return operatorOf(product) == "MatMul" && product->getOperand(0) == weights && product->getOperand(1) != weights;
+}
+
 bool Match::findScores() {
   auto type = rankedType(softmax->getResult(0));
   // Which dimension is meant without an axis depends on the opset.
@@ -136,11 +162,7 @@ bool Match::findScores() {
     return false;
   rank = type.getRank();
   // Before opset 13, a softmax goes over all dimensions from the axis on: here that is the last as well.
-  Value weights = softmax->getResult(0);
-  if (!weights.hasOneUse())
-    return false;
-  product = *weights.user_begin();
-  if (operatorOf(product) != "MatMul" || product->getOperand(0) != weights)
+  if (!findProduct())
     return false;
   Value at = softmax->getOperand(0);
   bool mayMask = true;
@@ -321,10 +343,11 @@ bool Match::replace() {
   auto number = [&](std::optional<double> value) { return value ? b.getF64FloatAttr(*value) : FloatAttr(); };
   auto attention = AttentionOp::create(
       b, product->getLoc(), TypeRange{resultType.clone(shape)}, query.value, key.value, value.value, mask,
-      /*offsets=*/Value(), /*lengths=*/Value(), /*sinks=*/Value(), /*init=*/Value(), b.getDenseI64ArrayAttr(query.order),
-      b.getDenseI64ArrayAttr(key.order), b.getDenseI64ArrayAttr(value.order), b.getDenseI64ArrayAttr(order),
-      b.getF64FloatAttr(scale), number(softcap), number(fill), /*before=*/IntegerAttr(), /*after=*/IntegerAttr(),
-      /*empty_is_zero=*/UnitAttr(), dense ? b.getUnitAttr() : UnitAttr());
+      /*offsets=*/Value(), /*lengths=*/Value(), /*sinks=*/Value(), /*init=*/Value(),
+      b.getDenseI64ArrayAttr(query.order), b.getDenseI64ArrayAttr(key.order), b.getDenseI64ArrayAttr(value.order),
+      b.getDenseI64ArrayAttr(order), b.getF64FloatAttr(scale), number(softcap), number(fill), /*before=*/IntegerAttr(),
+      /*after=*/IntegerAttr(),
+      /*empty_is_zero=*/UnitAttr(), nanIsZero ? b.getUnitAttr() : UnitAttr(), dense ? b.getUnitAttr() : UnitAttr());
   Value found = attention->getResult(0);
   if (rank == 5) {
     ArrayRef<int64_t> groups = resultType.getShape();
@@ -346,9 +369,10 @@ struct RecogniseAttention : impl::RecogniseAttentionBase<RecogniseAttention> {
         candidates.push_back(op);
     });
     for (Operation *softmax : candidates) {
-      Operation *product = softmax->getResult(0).hasOneUse() ? *softmax->getResult(0).user_begin() : nullptr;
-      if (!Match(softmax, dense).replace())
+      Match match(softmax, dense);
+      if (!match.replace())
         continue;
+      Operation *product = match.getProduct();
       // The product goes, or its transpose with it, and what nobody uses then.
       Operation *last = product;
       if (!product->use_empty())

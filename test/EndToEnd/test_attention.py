@@ -222,6 +222,45 @@ def test_written_out(runner, rows):
     np.testing.assert_allclose(run({"q": q, "k": k, "v": v, "m": mask}), wanted, rtol=2e-5, atol=2e-6)
 
 
+def without_nan(q, k, v, mask):
+    """The weights of a softmax that is NaN are zero, as exporters write it for rows that see nothing."""
+    with np.errstate(invalid="ignore"):
+        scores = q.astype(np.float64) @ k.astype(np.float64).swapaxes(-1, -2) / 4 + mask
+        powers = np.exp(scores - scores.max(-1, keepdims=True, initial=-INFINITY))
+        weights = powers / powers.sum(-1, keepdims=True)
+    return np.where(np.isnan(weights), 0, weights) @ v.astype(np.float64)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("rows", [1, 3, 75])
+def test_rows_of_nan_that_become_zero(runner, rows, threads):
+    """Rows that see nothing, NaN, or infinity in the first or the second block of keys, among others that see numbers."""
+    quarter, zero = (helper.make_tensor(name, TensorProto.FLOAT, [], [value]) for name, value in (("c", 0.25), ("z", 0)))
+    nodes = [
+        helper.make_node("Transpose", ["k"], ["kt"], perm=[0, 1, 3, 2]),
+        helper.make_node("MatMul", ["q", "kt"], ["s"]),
+        helper.make_node("Mul", ["s", "c"], ["d"]),
+        helper.make_node("Add", ["d", "m"], ["a"]),
+        helper.make_node("Softmax", ["a"], ["p"], axis=-1),
+        helper.make_node("IsNaN", ["p"], ["n"]),
+        helper.make_node("Where", ["n", "z", "p"], ["w"]),
+        helper.make_node("MatMul", ["w", "v"], ["y"]),
+    ]
+    inputs = [(n, TensorProto.FLOAT, [None, 3, None, 16]) for n in "qkv"]
+    inputs.append(("m", TensorProto.FLOAT, [None, None, None, None]))
+    run = runner(nodes, inputs, [None, 3, None, 16], [quarter, zero])
+    rng = np.random.default_rng(8)
+    for special in (None, np.nan, INFINITY, -INFINITY):
+        q = rng.standard_normal((2, 3, rows, 16)).astype(np.float32)
+        k, v = (rng.standard_normal((2, 3, 300, 16)).astype(np.float32) for _ in range(2))
+        mask = np.where(rng.random((2, 1, rows, 300)) < 0.5, 0, -INFINITY).astype(np.float32)
+        if special is not None:
+            mask[0, 0, 0, 5] = mask[1, 0, rows // 2, 270] = special
+        mask[1, 0, -1] = -INFINITY
+        y = run({"q": q, "k": k, "v": v, "m": mask}, threads)
+        np.testing.assert_allclose(y, without_nan(q, k, v, mask), rtol=2e-5, atol=2e-6)
+
+
 @pytest.mark.parametrize("wrong", ["batch of keys", "batch of values", "length of values"])
 def test_sizes_that_are_only_known_at_run_time_are_compared(runner, accordion, wrong):
     """Written out with sizes of their own for each input; the kernel reads keys and values by those of the queries."""

@@ -67,3 +67,32 @@ func.func @keys_are_repeated(%q: tensor<2x5x8xf32>, %k: tensor<1x8x7xf32>, %v: t
   %2 = onnx.MatMul(%1, %v) : (tensor<2x5x7xf32>, tensor<1x7x3xf32>) -> tensor<2x5x3xf32>
   return %2 : tensor<2x5x3xf32>
 }
+
+// Rows of NaN become zero, which hides rows that see nothing.
+// CHECK-LABEL: func.func @rows_of_nan(
+// CHECK-NOT: onnx.IsNaN
+// CHECK: ac.attention ins(%arg0, %arg1, %arg2 : {{.*}}) attributes {{.*}}nan_is_zero
+// CHECK-NEXT: return
+func.func @rows_of_nan(%q: tensor<5x8xf32>, %k: tensor<8x7xf32>, %v: tensor<7x3xf32>) -> tensor<5x3xf32> {
+  %zero = onnx.Constant() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
+  %0 = onnx.MatMul(%q, %k) : (tensor<5x8xf32>, tensor<8x7xf32>) -> tensor<5x7xf32>
+  %1 = onnx.Softmax(%0) {axis = -1 : i64} : (tensor<5x7xf32>) -> tensor<5x7xf32>
+  %2 = onnx.IsNaN(%1) : (tensor<5x7xf32>) -> tensor<5x7xi1>
+  %3 = onnx.Where(%2, %zero, %1) : (tensor<5x7xi1>, tensor<f32>, tensor<5x7xf32>) -> tensor<5x7xf32>
+  %4 = onnx.MatMul(%3, %v) : (tensor<5x7xf32>, tensor<7x3xf32>) -> tensor<5x3xf32>
+  return %4 : tensor<5x3xf32>
+}
+
+// One in place of NaN is no attention, nor is another tensor that is asked.
+// CHECK-LABEL: func.func @not_zero(
+// CHECK-NOT: ac.attention
+// CHECK: return
+func.func @not_zero(%q: tensor<5x8xf32>, %k: tensor<8x7xf32>, %v: tensor<7x3xf32>) -> tensor<5x3xf32> {
+  %one = onnx.Constant() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  %0 = onnx.MatMul(%q, %k) : (tensor<5x8xf32>, tensor<8x7xf32>) -> tensor<5x7xf32>
+  %1 = onnx.Softmax(%0) {axis = -1 : i64} : (tensor<5x7xf32>) -> tensor<5x7xf32>
+  %2 = onnx.IsNaN(%1) : (tensor<5x7xf32>) -> tensor<5x7xi1>
+  %3 = onnx.Where(%2, %one, %1) : (tensor<5x7xi1>, tensor<f32>, tensor<5x7xf32>) -> tensor<5x7xf32>
+  %4 = onnx.MatMul(%3, %v) : (tensor<5x7xf32>, tensor<7x3xf32>) -> tensor<5x3xf32>
+  return %4 : tensor<5x3xf32>
+}

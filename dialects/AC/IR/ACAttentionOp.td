@@ -24,7 +24,8 @@ def AC_AttentionOp : AC_Op<"attention", [AttrSizedOperandSegments,
     What a query may see is structure, and what is never seen is not computed. Query `i` stands at position
     `p = i + offsets[b]` (0 without `offsets`) among the keys. It sees keys `j < lengths[b]`, those from `p - before` and those
     up to `p + after`, as far as these are given: `after = 0` is causal, both are a band. Where a query sees nothing, or
-    `-inf` alone, the row is zero with `empty_is_zero`, else NaN as a softmax makes it; without any keys it is zero.
+    `-inf` alone, the row is zero with `empty_is_zero`, else NaN as a softmax makes it; without any keys it is zero. With
+    `nan_is_zero` every row is zero whose softmax is NaN, also one that sees a score of NaN or infinity.
     NaN or infinities in the values of keys that are not seen may or may not show.
 
     With `sinks`, a query of head `h` sees one more key, whose score is `sinks[h]` and whose value is zero: it takes its
@@ -63,7 +64,7 @@ def AC_AttentionOp : AC_Op<"attention", [AttrSizedOperandSegments,
                        DenseI64ArrayAttr:$key_order, DenseI64ArrayAttr:$value_order, DenseI64ArrayAttr:$out_order,
                        F64Attr:$scale, OptionalAttr<F64Attr>:$softcap, OptionalAttr<F64Attr>:$fill,
                        OptionalAttr<I64Attr>:$before, OptionalAttr<I64Attr>:$after, UnitAttr:$empty_is_zero,
-                       UnitAttr:$dense);
+                       UnitAttr:$nan_is_zero, UnitAttr:$dense);
   let results = (outs Variadic<AnyType>:$results);
   let assemblyFormat = [{
     (`dense` $dense^)? `ins` `(` $query `,` $key `,` $value `:` type($query) `,` type($key) `,` type($value) `)`

@@ -90,7 +90,7 @@ struct AttentionInterface : public BufferizableOpInterface::ExternalModel<Attent
                             lookup(op.getLengths()), lookup(op.getSinks()), *result, op.getQueryOrderAttr(), op.getKeyOrderAttr(),
                             op.getValueOrderAttr(), op.getOutOrderAttr(), op.getScaleAttr(), op.getSoftcapAttr(),
                             op.getFillAttr(), op.getBeforeAttr(), op.getAfterAttr(), op.getEmptyIsZeroAttr(),
-                            op.getDenseAttr());
+                            op.getNanIsZeroAttr(), op.getDenseAttr());
     replaceOpWithBufferizedValues(rewriter, op, *result);
     return success();
   }

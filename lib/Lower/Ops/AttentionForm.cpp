@@ -120,13 +120,13 @@ FailureOr<Value> mlir::ac::lowerFused(Node &node, AttentionForm form) {
   Dims dims = form.resultDims(emit);
   auto number = [&](std::optional<double> value) { return value ? emit.getF64FloatAttr(*value) : FloatAttr(); };
   auto integer = [&](std::optional<int64_t> value) { return value ? emit.getI64IntegerAttr(*value) : IntegerAttr(); };
-  auto op = AttentionOp::create(emit, TypeRange{Emitter::tensorType(dims, element)}, form.query, form.key, form.value,
-                                form.mask, form.offsets, form.lengths, form.sinks, /*init=*/Value(),
-                                emit.getDenseI64ArrayAttr(form.queryOrder), emit.getDenseI64ArrayAttr(form.keyOrder),
-                                emit.getDenseI64ArrayAttr(form.valueOrder), emit.getDenseI64ArrayAttr(form.outOrder),
-                                emit.getF64FloatAttr(form.scale), number(form.softcap), number(form.fill),
-                                integer(form.before), integer(form.after),
-                                form.emptyIsZero ? emit.getUnitAttr() : UnitAttr(), /*dense=*/UnitAttr());
+  auto op = AttentionOp::create(
+      emit, TypeRange{Emitter::tensorType(dims, element)}, form.query, form.key, form.value, form.mask, form.offsets,
+      form.lengths, form.sinks, /*init=*/Value(), emit.getDenseI64ArrayAttr(form.queryOrder),
+      emit.getDenseI64ArrayAttr(form.keyOrder), emit.getDenseI64ArrayAttr(form.valueOrder),
+      emit.getDenseI64ArrayAttr(form.outOrder), emit.getF64FloatAttr(form.scale), number(form.softcap),
+      number(form.fill), integer(form.before), integer(form.after), form.emptyIsZero ? emit.getUnitAttr() : UnitAttr(),
+      form.nanIsZero ? emit.getUnitAttr() : UnitAttr(), /*dense=*/UnitAttr());
   return emit.castElements(emit.withDims(op->getResult(0), dims), resultElement);
 }
 
@@ -279,7 +279,12 @@ FailureOr<Value> mlir::ac::lowerComposed(Node &node, AttentionForm form, AskedSc
   });
   auto normalised = [&](Value tensor, Type type) {
     return emit.elementwise({tensor, norm}, type, [&](OpBuilder &b, Location loc, ValueRange v) {
-      return Emitter::convertScalar(b, loc, arith::MulFOp::create(b, loc, v[0], v[1]), type);
+      Value quotient = arith::MulFOp::create(b, loc, v[0], v[1]);
+      if (form.nanIsZero) {
+        Value isNaN = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, v[1], v[1]);
+        quotient = arith::SelectOp::create(b, loc, isNaN, number(b, loc, 0), quotient);
+      }
+      return Emitter::convertScalar(b, loc, quotient, type);
     });
   };
   if (asked && asked->stage == ScoresStage::Softmax)
@@ -348,6 +353,7 @@ LogicalResult mlir::ac::lowerAttentionOp(Node &node) {
   if (op.getAfter())
     form.after = *op.getAfter();
   form.emptyIsZero = op.getEmptyIsZero();
+  form.nanIsZero = op.getNanIsZero();
   requireMatchingSizes(node, form);
   bool isComposed = op.getDense() || Emitter::elementType(form.query).isF64();
   FailureOr<Value> result = isComposed ? lowerComposed(node, form) : lowerFused(node, form);

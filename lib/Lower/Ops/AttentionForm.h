@@ -25,7 +25,7 @@ struct AttentionForm {
   double scale = 1;
   std::optional<double> softcap, fill;
   std::optional<int64_t> before, after;
-  bool emptyIsZero = false;
+  bool emptyIsZero = false, nanIsZero = false;
 
   OpFoldResult size(Emitter &emit, Value tensor, ArrayRef<int64_t> order, AttentionOp::Dim dim) const;
   /// Dimensions of the result in `outOrder`.
