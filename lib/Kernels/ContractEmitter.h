@@ -22,6 +22,9 @@ constexpr int64_t kTilesPerCopy = 64;
 /// next.
 constexpr int64_t kShallowDepth = 32, kShallowPanels = 16;
 
+/// Columns of a task of a turned product: enough to use its panel of rows sixteen times over.
+constexpr int64_t kTurnedColumns = 96;
+
 /// Panels of a task with tile registers, at most as many and as many bytes, and the fewest groups of them.
 constexpr int64_t kTiledPanels = 16, kTiledBytes = 1 << 19, kTiledGroups = 6;
 
@@ -74,6 +77,9 @@ private:
     // the vector of the panel that they begin with.
     Value nextRow, nextColumns, columns;
     unsigned firstVector = 0;
+    // Of a turned product: tasks of its panel, and which of them this is; where the panels end; the block of steps; what
+    // a step fetches, in bytes.
+    Value numTasks, task, end, firstStep, stepEnd, fetchedOfStep;
   };
   /// What the columns that fill no whole panel need.
   struct Remainder {
@@ -172,7 +178,7 @@ private:
   /// Copies the panel to `scratch`.
   void copyPanel(const Tile &tile);
   /// Whether many rows read a panel from there.
-  bool usesScratch() { return op.isQuantized() || op.getCopied(); }
+  bool usesScratch() { return op.isQuantized() || op.getCopied() || op.getTurned(); }
   /// Whether a panel of small integers that many rows use becomes bf16 in tiles, as its lhs asks for.
   bool unpacksToTiles() {
     return op.isQuantized() && op.getPacked() && vectors % kBlockVectors == 0 && hasMasks &&
@@ -180,6 +186,20 @@ private:
   }
   /// Fetches what will be read some rows of the panel later.
   void prefetchAhead(const Tile &tile, Value k);
+
+  //===--- Vectors of rows (ContractTurned.cpp) --------------------------------===//
+  /// Panels of rows and groups of columns of a turned product.
+  std::pair<Value, Value> turnedTasks();
+  void emitTurned(Value task);
+  /// The sums of a panel of rows and of columns [first, first + count), to `scratch` by columns.
+  void emitTurnedTiles(Tile tile, Value first, Value count);
+  void setFetched(Tile &tile, Value tiles, Value number);
+  void emitTurnedTile(const Tile &tile, Value column, Value place, unsigned numColumns);
+  /// What the epilogue makes of them, by rows, of which the panel has `numRows`.
+  void emitTurnedRows(Tile tile, Value first, Value count, int64_t numRows);
+  /// Sets the matrices of a task.
+  void setMatrix(Tile &tile, Value matrix);
+
   //===--- Several products at once (ContractGroups.cpp) ---------------------===//
   /// A vector of groups, one for each lane.
   VectorType groupType();

@@ -79,6 +79,8 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
     LLVM::CallIntrinsicOp::create(b, b.getStringAttr("llvm.x86.sse.ldmxcsr"), ValueRange{former});
   func::ReturnOp::create(b);
   b.setInsertionPoint(loop.getBody()->getTerminator());
+  if (op.getTurned())
+    return emitTurned(loop.getInductionVar());
   // Chunks run fastest, if nothing speaks for rows: the panel stays in the cache while the rows pass by.
   Value task = loop.getInductionVar(), chunk, group, rest;
   auto split = [&](Value &fast, Value fasts, Value &slow, Value slows) {
@@ -93,19 +95,7 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
     split(chunk, chunks, group, groups);
   Tile tile;
   Value firstPanel = arith::MulIOp::create(b, group, together);
-  tile.batch = rest;
-  if (op.hasImages()) {
-    Value batches = dimOf(result, op.getOutOrder(), 0);
-    tile.image = arith::DivUIOp::create(b, tile.batch, batches);
-    tile.batch = arith::RemUIOp::create(b, tile.batch, batches);
-  }
-  tile.lhsBatch = applyBatch(op.getLhsBatch(), tile.batch);
-  tile.rhsBatch = applyBatch(op.getRhsBatch(), tile.batch);
-  if (op.hasImages()) {
-    Value images = dimOf(result, op.getOutOrder(), 3);
-    Value lines = arith::DivUIOp::create(b, memref::DimOp::create(b, rhs, 0), images);
-    tile.rhsBatch = arith::AddIOp::create(b, tile.rhsBatch, arith::MulIOp::create(b, tile.image, lines));
-  }
+  setMatrix(tile, rest);
   Value rowBegin = arith::MulIOp::create(b, chunk, chunkRows);
   Value rowEnd = arith::MinSIOp::create(b, numRows, arith::AddIOp::create(b, rowBegin, chunkRows));
   Value firstRow = rowBegin, chunkEnd = rowEnd;
@@ -144,6 +134,22 @@ void ContractEmitter::emitKernel(func::FuncOp kernel) {
     emitPanel(tile, rowBegin, rowEnd, columnsLeft);
   else
     callPanel(tile, rowBegin, rowEnd, columnsLeft);
+}
+
+void ContractEmitter::setMatrix(Tile &tile, Value matrix) {
+  tile.batch = matrix;
+  if (op.hasImages()) {
+    Value batches = dimOf(result, op.getOutOrder(), 0);
+    tile.image = arith::DivUIOp::create(b, matrix, batches);
+    tile.batch = arith::RemUIOp::create(b, matrix, batches);
+  }
+  tile.lhsBatch = applyBatch(op.getLhsBatch(), tile.batch);
+  tile.rhsBatch = applyBatch(op.getRhsBatch(), tile.batch);
+  if (op.hasImages()) {
+    Value images = dimOf(result, op.getOutOrder(), 3);
+    Value lines = arith::DivUIOp::create(b, memref::DimOp::create(b, rhs, 0), images);
+    tile.rhsBatch = arith::AddIOp::create(b, tile.rhsBatch, arith::MulIOp::create(b, tile.image, lines));
+  }
 }
 
 ContractEmitter::Remainder ContractEmitter::remainder() {

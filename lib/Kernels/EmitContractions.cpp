@@ -81,7 +81,10 @@ std::string ContractEmitter::fingerprint(ValueRange operands) {
   os << entry << op.getLhsBatch() << op.getRhsBatch() << op.getExtraMaps() << bool(op.getPacked())
      << bool(op.getAccumulate()) << bool(op.getLhsRows()) << bool(op.getOutRows()) << bool(op.getRhsStarts())
      << bool(op.getCopied()) << bool(op.getOutPanels()) << bool(op.getRowsFirst()) << bool(op.getZeros())
-     << bool(op.getOffsets()) << bool(op.getLhsUnsigned()) << bool(op.getRhsUnsigned()) << isResident;
+     << bool(op.getOffsets()) << bool(op.getLhsUnsigned()) << bool(op.getRhsUnsigned()) << isResident
+     << bool(op.getTurned());
+  if (op.getTurned())
+    os << cast<MemRefType>(op.getInit().getType()).getDimSize(op.getOutDim(1));
   os << op.getBlockSize().value_or(0) << ";" << op.getGroup().value_or(0) << ";" << op.getLeast().value_or(0) << ";";
   for (DenseI64ArrayAttr order : {op.getLhsOrderAttr(), op.getRhsOrderAttr(), op.getOutOrderAttr()})
     os << order << ";";
@@ -134,7 +137,7 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
     }
   isResident = areResident(op);
   Value constantTiles = unit == DotUnit::Tiles ? arrangeConstantRows() : Value();
-  lhs = makeDynamic(b, op.getLhs(), 0);
+  lhs = makeDynamic(b, op.getLhs(), op.getTurned());
   rhs = op.getPacked() ? makeDynamic(b, op.getRhs(), 1) : makeDynamic(b, withUnitStride(b, op.getRhs(), op), 0);
   result = makeDynamic(b, op.getInit(), op.getOutPanels());
   SmallVector<Value> operands{lhs, rhs, result};
@@ -172,11 +175,15 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   Value panels = arith::CeilDivSIOp::create(b, numColumns, index(panelSize)),
         chunks = arith::CeilDivSIOp::create(b, numRows, chunkRows(numRows));
   Value groups = arith::CeilDivSIOp::create(b, panels, panelsOfTask(panels, depth));
+  Value rowsOfTask = arith::MinUIOp::create(b, numRows, chunkRows(numRows));
+  if (op.getTurned()) {
+    std::tie(groups, chunks) = turnedTasks();
+    rowsOfTask = arith::MinUIOp::create(b, numColumns, index(kTurnedColumns));
+  }
   Value tasks = arith::MulIOp::create(b, arith::MulIOp::create(b, batches, groups), chunks);
   if (fetchesPanels())
     operands.push_back(next ? next : addressOfPanel(b, rhs, index(0), panels));
   // A range should hold some hundred thousand multiply-adds, if as many threads as there may be have something to do.
-  Value rowsOfTask = arith::MinUIOp::create(b, numRows, chunkRows(numRows));
   Value work = arith::MulIOp::create(b, arith::MulIOp::create(b, depth, rowsOfTask), index(panelSize));
   Value grain = arith::DivUIOp::create(b, index(kGrainProducts), arith::MaxUIOp::create(b, work, index(1)));
   grain = arith::MinUIOp::create(b, grain, arith::DivUIOp::create(b, tasks, index(kFewestRanges)));
@@ -191,7 +198,7 @@ void ContractEmitter::emit(Kernels &kernels, Value next) {
   Value unpacked;
   if (usesScratch()) {
     // One panel for each range.
-    Value length = depth;
+    Value length = op.getTurned() ? index(kTurnedColumns) : depth;
     auto type = MemRefType::get({ShapedType::kDynamic, panelSize}, element);
     if (unpacksToTiles()) { // groups of two, as many as fill tiles, for each half of the panel
       int64_t stepsOfTile = 2 * kTileRows;

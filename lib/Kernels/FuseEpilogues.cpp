@@ -234,7 +234,7 @@ LogicalResult fuse(linalg::GenericOp op, IRRewriter &rewriter) {
         contract.getRhsOrderAttr(), contract.getOutOrderAttr(), contract.getBlockSizeAttr(), contract.getLeastAttr(),
         contract.getGroupAttr(), contract.getPackedAttr(), contract.getAccumulateAttr(), contract.getLhsUnsignedAttr(),
         contract.getRhsUnsignedAttr(), contract.getCopiedAttr(), contract.getOutPanelsAttr(),
-        contract.getRowsFirstAttr());
+        contract.getRowsFirstAttr(), contract.getTurnedAttr());
     // Epilogue: the old one, then the elementwise body on what it yields.
     fused.getEpilogue().takeBody(contract.getEpilogue());
     Block *body = fused.getEpilogueBody();

@@ -104,6 +104,16 @@ def PackColumns : Pass<"ac-pack-columns", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def TurnProducts : Pass<"ac-turn-products", "::mlir::ModuleOp"> {
+  let summary = "Take vectors of rows where columns fill few";
+  let description = [{
+    An `ac.contract` of constant rows and columns that are computed at run time, such as a convolution's, becomes `turned`
+    if vectors of its rows are filled better than vectors of its columns, or if too few rows would read a copy of these:
+    the lines of a small image are no vectors, and channels are. The constant is packed. Does so on targets with masks.
+  }];
+  let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect"];
+}
+
 def TileWindows : Pass<"ac-tile-windows", "::mlir::ModuleOp"> {
   let summary = "Compute what windows read a few rows at a time";
   let description = [{

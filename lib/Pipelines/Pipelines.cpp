@@ -94,6 +94,7 @@ void mlir::ac::buildKernelsPipeline(OpPassManager &pm) {
   pm.addPass(createPrepackWeights());
   pm.addPass(createTileWindows());
   pm.addPass(createPackColumns());
+  pm.addPass(createTurnProducts());
   pm.addPass(createTileLines());
   pm.addPass(createSelectKernels());
   addCleanup(pm);

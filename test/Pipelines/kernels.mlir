@@ -16,6 +16,7 @@
 // CHECK-NEXT:  ac-prepack-weights,
 // CHECK-NEXT:  ac-tile-windows,
 // CHECK-NEXT:  ac-pack-columns,
+// CHECK-NEXT:  ac-turn-products,
 // CHECK-NEXT:  ac-tile-lines,
 // CHECK-NEXT:  ac-select-kernels,
 // CHECK-NEXT:  canonicalize{  max-iterations=10 max-num-rewrites=-1 region-simplify=normal test-convergence=false top-down=true},

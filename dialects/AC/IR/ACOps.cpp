@@ -107,11 +107,16 @@ LogicalResult ContractOp::verify() {
   int64_t rhsRank = getPacked() ? 4 : getRhsStarts() ? 2 : 3;
   int64_t outRank = getRhsStarts() && getOutOrder() && getOutOrder()->size() == 4 ? 4 : 3;
   int64_t initRank = outRank + (getOutPanels() ? 1 : 0);
-  if (!lhs.hasRank() || !rhs.hasRank() || !init.hasRank() || lhs.getRank() != 3 || init.getRank() != initRank ||
+  int64_t lhsRank = getTurned() ? 4 : 3;
+  if (!lhs.hasRank() || !rhs.hasRank() || !init.hasRank() || lhs.getRank() != lhsRank || init.getRank() != initRank ||
       rhs.getRank() != rhsRank)
     return emitOpError("(contract_c2) has operands of rank ")
-           << lhs.getRank() << ", " << rhs.getRank() << " and " << init.getRank() << ", expected 3, " << rhsRank
-           << " and " << initRank;
+           << lhs.getRank() << ", " << rhs.getRank() << " and " << init.getRank() << ", expected " << lhsRank << ", "
+           << rhsRank << " and " << initRank;
+  if (getTurned() && (!lhs.getElementType().isF32() || getLhsOrder() || getPacked() || getCopied() || getScales() ||
+                      getLhsRows() || getOutRows() || getOutPanels()))
+    return emitOpError("(contract_c14) is turned, with a lhs of ")
+           << lhs.getElementType() << ", expected f32, no order, lists of rows or panels, and a plain rhs";
   if ((getCopied() || getOutPanels()) && (getPacked() || getScales()))
     return emitOpError("(contract_c13) copies its columns or leaves panels, with a rhs that is packed or has scales");
   if (getOutPanels() && (getRhsStarts() || getOutOrder() || getOutRows() || getAccumulate()))
@@ -135,7 +140,7 @@ LogicalResult ContractOp::verify() {
     if (places && !isList(places))
       return emitOpError("(contract_c6) has rows of type ") << places.getType() << ", expected one dimension of type index";
   int64_t lhsRows = lhs.getDimSize(dimOf(getLhsOrder(), 1)), outRows = init.getDimSize(getOutDim(1));
-  if (!getLhsRows() && !getOutRows() && lhsRows != outRows && !ShapedType::isDynamic(lhsRows) &&
+  if (!getTurned() && !getLhsRows() && !getOutRows() && lhsRows != outRows && !ShapedType::isDynamic(lhsRows) &&
       !ShapedType::isDynamic(outRows))
     return emitOpError("(contract_c6) has ") << lhsRows << " rows on the left and " << outRows << " in the result";
   auto isOrder = [](std::optional<ArrayRef<int64_t>> order, int64_t rank, bool columnsLast) {

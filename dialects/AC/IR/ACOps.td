@@ -83,6 +83,9 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
     that stays in a cache for the rows that follow. Nor does `rows_first`: threads share the rows out before the columns,
     for a result whose rows are then read one by one.
 
+    With `turned`, the lhs is a matrix of rank 4, `[1, panels, k, lanes]`, element `[m, k]` standing at
+    `[m floordiv lanes, k, m mod lanes]`, as in a packed rhs: the kernel takes vectors of rows, and columns one by one.
+
     - (contract_c1) lhs and rhs, but for a rhs with `scales`, have elements of the sum's type, which is a float; or, where the
       sum is f32, of f16 or bf16; or, where it is i32, of i8. The result's elements are floats or integers of 8, 16 or 32 bits.
     - (contract_c2) lhs and result have rank 3, the result 4 in panels; rhs has rank 3, or 4 when packed, or 2 with `rhs_starts`, where the result
@@ -106,6 +109,8 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
       the same type.
     - (contract_c13) `copied` comes with a rhs that is not packed and has no scales; `out_panels` with such a rhs without
       starts, and with a result without order, rows or accumulation.
+    - (contract_c14) `turned` comes with a lhs of f32 and rank 4 without order, and a rhs that is neither packed nor copied nor
+      has scales; rows have no lists, and the result no panels.
 
     ```mlir
     %r = ac.contract ins(%a, %b : tensor<1x?x64xf32>, tensor<1x64x32xf32>) extras(%bias : tensor<32xf32>)
@@ -126,7 +131,7 @@ def AC_ContractOp : AC_Op<"contract", [AttrSizedOperandSegments, DestinationStyl
                        OptionalAttr<DenseI64ArrayAttr>:$out_order, OptionalAttr<I64Attr>:$block_size,
                        OptionalAttr<I64Attr>:$least, OptionalAttr<I64Attr>:$group, UnitAttr:$packed, UnitAttr:$accumulate, UnitAttr:$lhs_unsigned,
                        UnitAttr:$rhs_unsigned, UnitAttr:$copied, UnitAttr:$out_panels,
-                       UnitAttr:$rows_first);
+                       UnitAttr:$rows_first, UnitAttr:$turned);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{

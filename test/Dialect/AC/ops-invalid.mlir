@@ -540,6 +540,18 @@ func.func @contract_c13_panels(%a: tensor<1x2x3xf32>, %b: tensor<1x3x8xf32>, %in
 
 // -----
 
+func.func @contract_c14(%a: tensor<1x1x3x4xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
+  // expected-error @below {{(contract_c14) is turned, with a lhs of 'f32', expected f32, no order, lists of rows or panels, and a plain rhs}}
+  %r = ac.contract ins(%a, %b : tensor<1x1x3x4xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x4xf32>)
+      attributes {lhs_batch = affine_map<(d0) -> (d0)>, rhs_batch = affine_map<(d0) -> (d0)>, extra_maps = [], copied, turned} {
+  ^bb0(%sum: f32):
+    ac.yield %sum : f32
+  } -> tensor<1x2x4xf32>
+  return %r : tensor<1x2x4xf32>
+}
+
+// -----
+
 func.func @contract_c2_images(%a: tensor<1x2x3xf32>, %b: tensor<1x3x4xf32>, %init: tensor<1x2x1x4xf32>) -> tensor<1x2x1x4xf32> {
   // expected-error @below {{(contract_c2) has operands of rank 3, 3 and 4, expected 3, 3 and 3}}
   %r = ac.contract ins(%a, %b : tensor<1x2x3xf32>, tensor<1x3x4xf32>) extras() outs(%init : tensor<1x2x1x4xf32>)
