@@ -40,7 +40,7 @@ static constexpr int64_t kGrainProducts = 1 << 18, kGrainElements = 1 << 14;
 AttentionEmitter::AttentionEmitter(AttentionOp op, const TargetInfo &target)
     : op(op), b(op.getLoc(), op), lanes(target.lanes(b.getF32Type())), vectors(target.tileVectors),
       rows(target.tileRows), vectorType(VectorType::get({lanes}, b.getF32Type())),
-      maskType(VectorType::get({lanes}, b.getI1Type())), math(b, lanes) {}
+      maskType(VectorType::get({lanes}, b.getI1Type())), math(b, lanes, target.hasTables()) {}
 
 int64_t AttentionEmitter::staticSize(Value operand, ArrayRef<int64_t> order, Dim dim) {
   auto place = AttentionOp::placeOf(order, dim);
