@@ -91,19 +91,20 @@ private:
   void emitPanel(Value batch, Value head, Value firstKey, llvm::function_ref<void(Value, Value d, int64_t)> store);
   void emitTiles(Value begin, Value end, llvm::function_ref<void(Value row, int64_t numRows)> tile);
   void emitTile(const Tile &tile, const KeyBlock &block, bool isPart);
+  void emitPrefetch(const Tile &tile, const KeyBlock &block, Value step);
   void emitQuery(const Tile &tile, int64_t number);
   /// Column `d` of the query of a tile's row.
   Value loadQuery(const Tile &tile, int64_t row, Value d);
   /// What products are multiplied with to become scores, or what a softcap bends.
   double scoreFactor();
-  /// `numSums` vectors of sums over `count` steps, each of which adds to them: step `i` behind `first`. Addresses are
-  /// worked out for the first, and the others lie at constant distances.
-  SmallVector<Value> emitSteps(Value count, int64_t numSums,
+  /// `numSums` vectors of sums over steps [begin, end), each of which adds to them: step `i` behind `first`. Addresses
+  /// are worked out for the first, and the others lie at constant distances.
+  SmallVector<Value> emitSteps(Value begin, Value end, int64_t numSums,
                                llvm::function_ref<void(Value first, int64_t i, MutableArrayRef<Value> sums)> step);
   SmallVector<Value> emitScores(const Tile &tile, const KeyBlock &block, Value vector, int64_t width);
   SmallVector<Value> emitMasked(ArrayRef<Row> rows, Value firstKey, SmallVector<Value> scores, bool isPart);
-  SmallVector<Value> emitProduct(int64_t numRows, const KeyBlock &block, Value count, Value column, int64_t numVectors,
-                                 ArrayRef<Value> masks);
+  SmallVector<Value> emitProduct(int64_t numRows, const KeyBlock &block, Value begin, Value end, Value column,
+                                 int64_t numVectors, ArrayRef<Value> masks);
   Row rowAt(Value batch, Value head, Value position);
   /// Whether rows may see less than all keys.
   bool hasLimits() { return op.hasStructure() || operands.ranges; }

@@ -110,7 +110,7 @@ void AttentionEmitter::emitNormalized(const Sink &sink) {
 /// Steps of a product that are emitted one after another: addresses of rows are worked out once for them.
 static constexpr int64_t kUnrolledSteps = 4;
 
-SmallVector<Value> AttentionEmitter::emitSteps(Value count, int64_t numSums,
+SmallVector<Value> AttentionEmitter::emitSteps(Value begin, Value end, int64_t numSums,
                                                llvm::function_ref<void(Value, int64_t, MutableArrayRef<Value>)> step) {
   SmallVector<Value> sums(numSums, math.splat(0));
   auto steps = [&](Value begin, Value end, int64_t together) {
@@ -123,15 +123,16 @@ SmallVector<Value> AttentionEmitter::emitSteps(Value count, int64_t numSums,
     scf::YieldOp::create(b, next);
     sums.assign(loop.getResults().begin(), loop.getResults().end());
   };
-  auto known = getConstantIntValue(count);
-  Value whole = index(0);
+  auto known = getConstantIntValue(end);
+  Value whole = begin;
   if (!known || *known >= kUnrolledSteps) {
     whole = known ? index(*known / kUnrolledSteps * kUnrolledSteps)
-                  : mul(arith::DivUIOp::create(b, count, index(kUnrolledSteps)), index(kUnrolledSteps));
-    steps(index(0), whole, kUnrolledSteps);
+                  : mul(arith::DivUIOp::create(b, end, index(kUnrolledSteps)), index(kUnrolledSteps));
+    steps(begin, whole, kUnrolledSteps);
+    whole = max(begin, whole);
   }
   if (!known || *known % kUnrolledSteps)
-    steps(whole, count, 1);
+    steps(whole, end, 1);
   return sums;
 }
 
@@ -175,7 +176,7 @@ SmallVector<Value> AttentionEmitter::emitScores(const Tile &tile, const KeyBlock
   Value panel = arith::DivUIOp::create(b, vector, index(vectors)), lane = index(0);
   if (width < vectors)
     lane = mul(arith::RemUIOp::create(b, vector, index(vectors)), index(lanes));
-  return emitSteps(sizes.depth, numRows * width, [&](Value first, int64_t i, MutableArrayRef<Value> sums) {
+  return emitSteps(index(0), sizes.depth, numRows * width, [&](Value first, int64_t i, MutableArrayRef<Value> sums) {
     SmallVector<Value> keys;
     Value start = add(mul(first, index(lanes * vectors)), lane);
     for (int64_t v = 0; v < width; ++v)
@@ -188,10 +189,10 @@ SmallVector<Value> AttentionEmitter::emitScores(const Tile &tile, const KeyBlock
   });
 }
 
-/// Products of the tile's weights with `count` rows of values.
-SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock &block, Value count, Value column,
-                                                 int64_t numVectors, ArrayRef<Value> masks) {
-  return emitSteps(count, numRows * numVectors, [&](Value first, int64_t number, MutableArrayRef<Value> sums) {
+/// Products of the tile's weights [begin, end) with rows of values.
+SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock &block, Value begin, Value end,
+                                                 Value column, int64_t numVectors, ArrayRef<Value> masks) {
+  return emitSteps(begin, end, numRows * numVectors, [&](Value first, int64_t number, MutableArrayRef<Value> sums) {
     SmallVector<Value> values;
     Value i = add(first, number), key = add(block.begin, i);
     for (int64_t v = 0; v < numVectors; ++v)
@@ -203,6 +204,24 @@ SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock
         sums[r * numVectors + v] = math.fma(weight, values[v], sums[r * numVectors + v]);
     }
   });
+}
+
+/// Fetches a row of the next block's keys and values: each step of a tile's exponentials, which need nothing of memory,
+/// takes one, so that all tiles of a task take all. Behind the last block that is where the next head begins.
+void AttentionEmitter::emitPrefetch(const Tile &tile, const KeyBlock &block, Value step) {
+  constexpr int64_t rowsOfTile = kBlockKeys / kTaskTiles, lineElements = 16;
+  if (lanes * rowsOfTile != kBlockKeys || !hasFewColumns())
+    return;
+  auto fetch = [&](Value buffer, ValueRange place) {
+    memref::PrefetchOp::create(b, buffer, place, /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+  };
+  Value row = add(add(block.begin, kBlockKeys), add(mul(tile.number, index(rowsOfTile)), step));
+  for (int64_t column = 0; column < getConstantIntValue(sizes.columns).value_or(0); column += lineElements)
+    fetch(operands.value, at(valueOrder, {block.batch, block.head, row, index(column)}));
+  Value panel = arith::DivUIOp::create(b, row, index(lanes * vectors));
+  Value share = mul(arith::RemUIOp::create(b, row, index(lanes * vectors)), sizes.depth);
+  for (int64_t place = 0; place < *getConstantIntValue(sizes.depth); place += lineElements)
+    fetch(operands.key, {block.batch, block.head, panel, add(share, place)});
 }
 
 /// Attends the rows of a tile to a block of keys. What it gives is added to the rows, or stored if it is a part of its
@@ -220,11 +239,15 @@ void AttentionEmitter::emitTile(const Tile &tile, const KeyBlock &block, bool is
     auto any = scf::IfOp::create(b, isLess(index(0), count), /*withElseRegion=*/false);
     b.setInsertionPoint(any.thenBlock()->getTerminator());
   }
-  Value numVectors = ceilDiv(count, index(lanes));
+  Value numVectors = ceilDiv(count, index(lanes)), firstVector = index(0);
+  if (hasBegins()) {
+    Value panel = arith::DivUIOp::create(b, max(sub(begin, block.begin), index(0)), index(lanes * vectors));
+    firstVector = min(mul(panel, index(vectors)), numVectors);
+  }
 
   SmallVector<Value> tops(numRows, infinity()), sums(numRows, math.splat(0));
   // Whole panels, then what is left of one by halves, quarters and so on.
-  Value done = index(0);
+  Value done = firstVector;
   for (int64_t width = vectors; width > 0; width /= 2) {
     Value left = arith::RemUIOp::create(b, sub(numVectors, done), index(width));
     Value end = sub(numVectors, left);
@@ -256,12 +279,14 @@ void AttentionEmitter::emitTile(const Tile &tile, const KeyBlock &block, bool is
     Value vector = math.broadcast(top);
     shifts.push_back(math.select(math.compare(arith::CmpFPredicate::OEQ, vector, infinity()), math.splat(0), vector));
   }
-  auto weightLoop = scf::ForOp::create(b, index(0), numVectors, index(1), sums);
+  auto weightLoop = scf::ForOp::create(b, firstVector, numVectors, index(1), sums);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(weightLoop.getBody());
     sums.assign(weightLoop.getRegionIterArgs().begin(), weightLoop.getRegionIterArgs().end());
     Value key = mul(weightLoop.getInductionVar(), index(lanes));
+    if (!isPart)
+      emitPrefetch(tile, block, weightLoop.getInductionVar());
     for (int64_t r = 0; r < numRows; ++r) {
       SmallVector<Value> place{index(r), key};
       Value score = vector::LoadOp::create(b, vectorType, weights, place);
@@ -283,7 +308,8 @@ void AttentionEmitter::emitTile(const Tile &tile, const KeyBlock &block, bool is
     }
   }
   forColumns([&](Value column, int64_t numVectors, ArrayRef<Value> masks) {
-    SmallVector<Value> product = emitProduct(numRows, block, count, column, numVectors, masks);
+    SmallVector<Value> product =
+        emitProduct(numRows, block, mul(firstVector, index(lanes)), count, column, numVectors, masks);
     for (int64_t r = 0; r < numRows; ++r)
       for (int64_t v = 0; v < numVectors; ++v) {
         Value part = product[r * numVectors + v];
@@ -424,10 +450,10 @@ void AttentionEmitter::emitSplitTasks(Value begin, Value end) {
         Value slot = add(mul(add(mul(batch, sizes.heads), row.head), sizes.rows), row.position);
         slot = add(mul(slot, blocks), number);
         tile.sinks.push_back({operands.result,
-                         [slot](Value column) {
-                           return SmallVector<Value>{slot, column};
-                         },
-                         operands.stats, slot});
+                              [slot](Value column) {
+                                return SmallVector<Value>{slot, column};
+                              },
+                              operands.stats, slot});
       }
       for (int64_t r = 0; r < count && queries; ++r)
         emitQuery(tile, r);

@@ -45,9 +45,9 @@ Value VectorMath::expByPolynomial(Value x) {
 }
 
 Value VectorMath::expByTable(Value x) {
-  // 2^(n + i / 32) e^r, where adding 1.5 * 2^18 leaves i in the five lowest bits and n above these. e^r, |r| <= ln 2 / 64,
-  // is (u^2 + least) scale for u = r + a, and a multiple of ln 2 / 32 as `a` costs nothing. The scale is chosen so that
-  // e^0 is 1. Entries lack what i adds to the bits when all of it moves up to the exponent.
+  // 2^(n + i / 32) e^r, where adding 1.5 * 2^18 leaves i in the five lowest bits and n above these. e^r, |r| <= ln 2 /
+  // 64, is (u^2 + least) scale for u = r + a, and a multiple of ln 2 / 32 as `a` costs nothing. The scale is chosen so
+  // that e^0 is 1. Entries lack what i adds to the bits when all of it moves up to the exponent.
   static constexpr float log2e = 1.44269504f, ln2 = 0.69314718f, rounder = 393216.f, near1 = 46.f / 32.f;
   static constexpr float scale = 0.50181693f, least = 0.99994755f;
   constexpr int32_t half = 16, places = 18;
@@ -61,9 +61,9 @@ Value VectorMath::expByTable(Value x) {
   Value square = fma(rest, rest, splat(least));
   auto bits = VectorType::get({lanes}, b.getI32Type());
   Value place = arith::BitcastOp::create(b, bits, shifted);
-  Value entry = LLVM::CallIntrinsicOp::create(
-                    b, type, b.getStringAttr("llvm.x86.avx512.vpermi2var.ps.512"),
-                    ValueRange{table(ArrayRef(entries).take_front(half)), place, table(ArrayRef(entries).drop_front(half))})
+  Value entry = LLVM::CallIntrinsicOp::create(b, type, b.getStringAttr("llvm.x86.avx512.vpermi2var.ps.512"),
+                                              ValueRange{table(ArrayRef(entries).take_front(half)), place,
+                                                         table(ArrayRef(entries).drop_front(half))})
                     .getResult(0);
   entry = arith::AddIOp::create(b, arith::BitcastOp::create(b, bits, entry), shiftedBits(shifted, places));
   return mul(square, arith::BitcastOp::create(b, type, entry));
