@@ -16,7 +16,7 @@ namespace mlir::ac {
 
 /// Keys that a tile of rows is multiplied with before its weights are added up. What a row becomes depends on this
 /// number, and on nothing else that is chosen here.
-constexpr int64_t kBlockKeys = 256;
+constexpr int64_t kBlockKeys = 512;
 /// Rows of a task, in tiles: the keys and values of a block stay in the second-level cache until all of them are done.
 constexpr int64_t kTaskTiles = 16;
 

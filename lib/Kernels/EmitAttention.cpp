@@ -33,7 +33,7 @@ namespace mlir::ac {
 /// Tiles that count as few: with more, keys are worth to be packed for all to read.
 static constexpr int64_t kFewTiles = 2;
 /// The most memory that a task takes from the stack for the keys that it packs.
-static constexpr int64_t kMostPanelBytes = 256 << 10;
+static constexpr int64_t kMostPanelBytes = 512 << 10;
 /// Multiply-adds and elements that a range should hold.
 static constexpr int64_t kGrainProducts = 1 << 18, kGrainElements = 1 << 14;
 
