@@ -52,9 +52,10 @@ private:
     std::function<SmallVector<Value>(Value column)> at;
     Value stats, slot;
   };
-  /// At most `rows` queries, and which tile of the task's they are.
+  /// At most `rows` queries, which tile of the task's they are, and whether a block of keys is the first that they
+  /// meet.
   struct Tile {
-    Value number;
+    Value number, isFirst;
     SmallVector<Row> rows;
     SmallVector<Sink> sinks;
   };
@@ -91,7 +92,9 @@ private:
   void emitPanel(Value batch, Value head, Value firstKey, llvm::function_ref<void(Value, Value d, int64_t)> store);
   void emitTiles(Value begin, Value end, llvm::function_ref<void(Value row, int64_t numRows)> tile);
   void emitTile(const Tile &tile, const KeyBlock &block, bool isPart);
-  void emitPrefetch(const Tile &tile, const KeyBlock &block, Value step);
+  void fetch(Value buffer, ValueRange place, bool isWrite, int64_t level);
+  void emitFetchRows(const Tile &tile);
+  void emitFetchKeys(const Tile &tile, const KeyBlock &block, Value step);
   void emitQuery(const Tile &tile, int64_t number);
   /// Column `d` of the query of a tile's row.
   Value loadQuery(const Tile &tile, int64_t row, Value d);

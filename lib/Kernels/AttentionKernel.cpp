@@ -206,22 +206,38 @@ SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock
   });
 }
 
-/// Fetches a row of the next block's keys and values: each step of a tile's exponentials, which need nothing of memory,
-/// takes one, so that all tiles of a task take all. Behind the last block that is where the next head begins.
-void AttentionEmitter::emitPrefetch(const Tile &tile, const KeyBlock &block, Value step) {
-  constexpr int64_t rowsOfTile = kBlockKeys / kTaskTiles, lineElements = 16;
-  if (lanes * rowsOfTile != kBlockKeys || !hasFewColumns())
-    return;
-  auto fetch = [&](Value buffer, ValueRange place) {
-    memref::PrefetchOp::create(b, buffer, place, /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
-  };
-  Value row = add(add(block.begin, kBlockKeys), add(mul(tile.number, index(rowsOfTile)), step));
-  for (int64_t column = 0; column < getConstantIntValue(sizes.columns).value_or(0); column += lineElements)
-    fetch(operands.value, at(valueOrder, {block.batch, block.head, row, index(column)}));
+/// Floats of a line of the cache.
+static constexpr int64_t kLine = 16;
+
+void AttentionEmitter::fetch(Value buffer, ValueRange place, bool isWrite, int64_t level) {
+  constexpr int64_t numLevels = 4;
+  memref::PrefetchOp::create(b, buffer, place, isWrite, /*localityHint=*/numLevels - level, /*isDataCache=*/true);
+}
+
+/// Fetches the queries and results of the rows behind a tile into the first-level cache.
+void AttentionEmitter::emitFetchRows(const Tile &tile) {
+  for (const Row &row : tile.rows) {
+    auto place = [&](ArrayRef<int64_t> order, int64_t column) {
+      return at(order, {row.batch, row.head, add(row.position, rows), index(column)});
+    };
+    for (int64_t column = 0; column < getConstantIntValue(sizes.columns).value_or(0); column += kLine)
+      fetch(operands.result, place(op.getOutOrder(), column), /*isWrite=*/true, /*level=*/1);
+    for (int64_t column = 0; column < *getConstantIntValue(sizes.depth); column += kLine)
+      fetch(operands.query, place(op.getQueryOrder(), column), /*isWrite=*/false, /*level=*/1);
+  }
+}
+
+/// Fetches a row of the next block's keys and values into the second-level cache: each step of a tile takes one, so
+/// that all tiles of a task take all. Behind the last block that is where the next head begins.
+void AttentionEmitter::emitFetchKeys(const Tile &tile, const KeyBlock &block, Value step) {
+  Value row = add(add(block.begin, kBlockKeys), add(mul(tile.number, index(kBlockKeys / kTaskTiles)), step));
+  for (int64_t column = 0; column < getConstantIntValue(sizes.columns).value_or(0); column += kLine)
+    fetch(operands.value, at(valueOrder, {block.batch, block.head, row, index(column)}), /*isWrite=*/false,
+          /*level=*/2);
   Value panel = arith::DivUIOp::create(b, row, index(lanes * vectors));
   Value share = mul(arith::RemUIOp::create(b, row, index(lanes * vectors)), sizes.depth);
-  for (int64_t place = 0; place < *getConstantIntValue(sizes.depth); place += lineElements)
-    fetch(operands.key, {block.batch, block.head, panel, add(share, place)});
+  for (int64_t place = 0; place < *getConstantIntValue(sizes.depth); place += kLine)
+    fetch(operands.key, {block.batch, block.head, panel, add(share, place)}, /*isWrite=*/false, /*level=*/2);
 }
 
 /// Attends the rows of a tile to a block of keys. What it gives is added to the rows, or stored if it is a part of its
@@ -279,14 +295,22 @@ void AttentionEmitter::emitTile(const Tile &tile, const KeyBlock &block, bool is
     Value vector = math.broadcast(top);
     shifts.push_back(math.select(math.compare(arith::CmpFPredicate::OEQ, vector, infinity()), math.splat(0), vector));
   }
+  // Exponentials need nothing of memory, so that what comes next can be fetched beside them.
+  bool fetches = !isPart && hasFewColumns() && lanes == kTaskTiles;
+  if (fetches) {
+    auto isFirst = scf::IfOp::create(b, tile.isFirst, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(isFirst.thenBlock()->getTerminator());
+    emitFetchRows(tile);
+  }
   auto weightLoop = scf::ForOp::create(b, firstVector, numVectors, index(1), sums);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(weightLoop.getBody());
     sums.assign(weightLoop.getRegionIterArgs().begin(), weightLoop.getRegionIterArgs().end());
     Value key = mul(weightLoop.getInductionVar(), index(lanes));
-    if (!isPart)
-      emitPrefetch(tile, block, weightLoop.getInductionVar());
+    if (fetches)
+      emitFetchKeys(tile, block, weightLoop.getInductionVar());
     for (int64_t r = 0; r < numRows; ++r) {
       SmallVector<Value> place{index(r), key};
       Value score = vector::LoadOp::create(b, vectorType, weights, place);
@@ -385,13 +409,13 @@ void AttentionEmitter::emitWholeTasks(Value begin, Value end) {
         return vector::LoadOp::create(b, vectorType, operands.key, place);
       };
       emitTiles(rowBegin, rowEnd, [&](Value first, int64_t numRows) {
-        Tile tile{arith::DivUIOp::create(b, sub(first, rowBegin), index(rows)), {}, {}};
+        Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, key, keyBegin);
+        Tile tile{arith::DivUIOp::create(b, sub(first, rowBegin), index(rows)), isFirst, {}, {}};
         for (int64_t r = 0; r < numRows; ++r) {
           tile.rows.push_back(rowAt(batch, head, add(first, r)));
           tile.sinks.push_back(sinkOf(tile.rows.back().position));
         }
         // With the first block, so that fetching these rows from memory takes place beside the products.
-        Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, key, keyBegin);
         auto begins = scf::IfOp::create(b, isFirst, /*withElseRegion=*/false);
         b.setInsertionPoint(begins.thenBlock()->getTerminator());
         for (int64_t r = 0; r < numRows; ++r) {
@@ -442,7 +466,7 @@ void AttentionEmitter::emitSplitTasks(Value begin, Value end) {
       return rowAt(batch, head, arith::RemUIOp::create(b, number, sizes.rows));
     };
     emitTiles(index(0), numRows, [&](Value first, int64_t count) {
-      Tile tile{arith::DivUIOp::create(b, first, index(rows)), {}, {}};
+      Tile tile{arith::DivUIOp::create(b, first, index(rows)), {}, {}, {}};
       for (int64_t r = 0; r < count; ++r) {
         Row row = rowOf(add(first, r));
         tile.rows.push_back(row);
