@@ -52,10 +52,10 @@ private:
     std::function<SmallVector<Value>(Value column)> at;
     Value stats, slot;
   };
-  /// At most `rows` queries, which tile of the task's they are, and whether a block of keys is the first that they
+  /// At most `rows` queries, the number in the task of the first, and whether a block of keys is the first that they
   /// meet.
   struct Tile {
-    Value number, isFirst;
+    Value slot, isFirst;
     SmallVector<Row> rows;
     SmallVector<Sink> sinks;
   };
@@ -96,6 +96,7 @@ private:
   void emitFetchRows(const Tile &tile);
   void emitFetchKeys(const Tile &tile, const KeyBlock &block, Value step);
   void emitQuery(const Tile &tile, int64_t number);
+  Value queryPlace(const Tile &tile, int64_t row, Value d);
   /// Column `d` of the query of a tile's row.
   Value loadQuery(const Tile &tile, int64_t row, Value d);
   /// What products are multiplied with to become scores, or what a softcap bends.
@@ -158,7 +159,7 @@ private:
   SmallVector<int64_t> valueOrder;
   Sizes sizes;
   Value weights;  // of a tile, [rows, keys of a block]
-  Value queries;  // of a task, [tiles, rows, columns], multiplied with the scale; none where that is much memory
+  Value queries;  // of a task, multiplied with the scale, row after row; none where that is much memory
   Value rowStats; // of a task, see Sink
 };
 

@@ -136,7 +136,7 @@ SmallVector<Value> AttentionEmitter::emitSteps(Value begin, Value end, int64_t n
   return sums;
 }
 
-/// The query of a tile's row in `queries`, times the factor that all scores have.
+/// Copies the query of a tile's row to `queries`, times the factor that all scores have.
 void AttentionEmitter::emitQuery(const Tile &tile, int64_t number) {
   const Row &row = tile.rows[number];
   auto type = cast<MemRefType>(operands.query.getType());
@@ -155,16 +155,21 @@ void AttentionEmitter::emitQuery(const Tile &tile, int64_t number) {
                                           memref::LoadOp::create(b, operands.query, from));
     auto factor = DenseElementsAttr::get(cast<VectorType>(query.getType()), static_cast<float>(scoreFactor()));
     query = math.mul(query, arith::ConstantOp::create(b, factor));
-    vector::StoreOp::create(b, query, queries, ValueRange{tile.number, index(number), d});
+    vector::StoreOp::create(b, query, queries, queryPlace(tile, number, d));
   };
   loop(index(0), index(whole), index(step), [&](Value d) { copy(d, {}); });
   if (whole < depth)
     copy(index(whole), vector::CreateMaskOp::create(b, maskType, ValueRange{index(depth - whole)}));
 }
 
+Value AttentionEmitter::queryPlace(const Tile &tile, int64_t row, Value d) {
+  int64_t depth = llvm::alignTo(*getConstantIntValue(sizes.depth), lanes);
+  return add(mul(tile.slot, index(depth)), add(d, row * depth));
+}
+
 Value AttentionEmitter::loadQuery(const Tile &tile, int64_t row, Value d) {
   if (queries)
-    return memref::LoadOp::create(b, queries, ValueRange{tile.number, index(row), d});
+    return memref::LoadOp::create(b, queries, queryPlace(tile, row, d));
   const Row &own = tile.rows[row];
   SmallVector<Value> place = at(op.getQueryOrder(), {own.batch, own.head, own.position, d});
   return memref::LoadOp::create(b, operands.query, place);
@@ -208,6 +213,8 @@ SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock
 
 /// Floats of a line of the cache.
 static constexpr int64_t kLine = 16;
+/// With so few vectors of keys, fetching the next rows takes longer than the exponentials beside it.
+static constexpr int64_t kFewVectors = 6;
 
 void AttentionEmitter::fetch(Value buffer, ValueRange place, bool isWrite, int64_t level) {
   constexpr int64_t numLevels = 4;
@@ -230,14 +237,15 @@ void AttentionEmitter::emitFetchRows(const Tile &tile) {
 /// Fetches a row of the next block's keys and values into the second-level cache: each step of a tile takes one, so
 /// that all tiles of a task take all. Behind the last block that is where the next head begins.
 void AttentionEmitter::emitFetchKeys(const Tile &tile, const KeyBlock &block, Value step) {
-  Value row = add(add(block.begin, kBlockKeys), add(mul(tile.number, index(kBlockKeys / kTaskTiles)), step));
+  Value tiles = arith::DivUIOp::create(b, tile.slot, index(rows)), share = mul(tiles, index(kBlockKeys / kTaskTiles));
+  Value row = add(add(block.begin, kBlockKeys), add(share, step));
   for (int64_t column = 0; column < getConstantIntValue(sizes.columns).value_or(0); column += kLine)
     fetch(operands.value, at(valueOrder, {block.batch, block.head, row, index(column)}), /*isWrite=*/false,
           /*level=*/2);
   Value panel = arith::DivUIOp::create(b, row, index(lanes * vectors));
-  Value share = mul(arith::RemUIOp::create(b, row, index(lanes * vectors)), sizes.depth);
+  Value begin = mul(arith::RemUIOp::create(b, row, index(lanes * vectors)), sizes.depth);
   for (int64_t place = 0; place < *getConstantIntValue(sizes.depth); place += kLine)
-    fetch(operands.key, {block.batch, block.head, panel, add(share, place)}, /*isWrite=*/false, /*level=*/2);
+    fetch(operands.key, {block.batch, block.head, panel, add(begin, place)}, /*isWrite=*/false, /*level=*/2);
 }
 
 /// Attends the rows of a tile to a block of keys. What it gives is added to the rows, or stored if it is a part of its
@@ -298,9 +306,10 @@ void AttentionEmitter::emitTile(const Tile &tile, const KeyBlock &block, bool is
   // Exponentials need nothing of memory, so that what comes next can be fetched beside them.
   bool fetches = !isPart && hasFewColumns() && lanes == kTaskTiles;
   if (fetches) {
-    auto isFirst = scf::IfOp::create(b, tile.isFirst, /*withElseRegion=*/false);
+    Value areMany = isLess(index(kFewVectors), numVectors);
+    auto begins = scf::IfOp::create(b, arith::AndIOp::create(b, tile.isFirst, areMany), /*withElseRegion=*/false);
     OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(isFirst.thenBlock()->getTerminator());
+    b.setInsertionPoint(begins.thenBlock()->getTerminator());
     emitFetchRows(tile);
   }
   auto weightLoop = scf::ForOp::create(b, firstVector, numVectors, index(1), sums);
@@ -365,7 +374,8 @@ void AttentionEmitter::emitTiles(Value begin, Value end, llvm::function_ref<void
   OpBuilder::InsertionGuard guard(b);
   for (auto [i, count] : llvm::enumerate(cases)) {
     b.createBlock(&choice.getCaseRegions()[i]);
-    tile(wholeEnd, count);
+    // A loop of one pass, whose counter LLVM takes as it is: it would work out `wholeEnd` anew for every query.
+    loop(wholeEnd, end, index(count), [&](Value row) { tile(row, count); });
     scf::YieldOp::create(b);
   }
   b.createBlock(&choice.getDefaultRegion());
@@ -410,7 +420,7 @@ void AttentionEmitter::emitWholeTasks(Value begin, Value end) {
       };
       emitTiles(rowBegin, rowEnd, [&](Value first, int64_t numRows) {
         Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, key, keyBegin);
-        Tile tile{arith::DivUIOp::create(b, sub(first, rowBegin), index(rows)), isFirst, {}, {}};
+        Tile tile{sub(first, rowBegin), isFirst, {}, {}};
         for (int64_t r = 0; r < numRows; ++r) {
           tile.rows.push_back(rowAt(batch, head, add(first, r)));
           tile.sinks.push_back(sinkOf(tile.rows.back().position));
@@ -466,7 +476,7 @@ void AttentionEmitter::emitSplitTasks(Value begin, Value end) {
       return rowAt(batch, head, arith::RemUIOp::create(b, number, sizes.rows));
     };
     emitTiles(index(0), numRows, [&](Value first, int64_t count) {
-      Tile tile{arith::DivUIOp::create(b, first, index(rows)), {}, {}, {}};
+      Tile tile{first, {}, {}, {}};
       for (int64_t r = 0; r < count; ++r) {
         Row row = rowOf(add(first, r));
         tile.rows.push_back(row);

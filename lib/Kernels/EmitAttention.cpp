@@ -248,7 +248,7 @@ void AttentionEmitter::callKernel(Kernels &kernels, bool isSplit, Operands given
     queries = {};
     if (hasFewColumns()) {
       int64_t depth = llvm::alignTo(*getConstantIntValue(sizes.depth), lanes);
-      auto type = MemRefType::get({isSplit ? kFewTiles : kTaskTiles, rows, depth}, b.getF32Type());
+      auto type = MemRefType::get({(isSplit ? kFewTiles : kTaskTiles) * rows * depth}, b.getF32Type());
       queries = memref::AllocaOp::create(b, type, ValueRange{}, alignment);
     }
     if (isSplit) {
