@@ -8,7 +8,8 @@
 // Turns `ac.attention` on buffers into loops that never hold more scores than those of a tile of queries and a block of
 // keys. For these the kernel computes
 //
-//   scores     tile x panels of keys, with the accumulators in registers; scale and mask are applied there
+//   scores     tile x panels of keys, with the accumulators in registers; softcap and mask are applied there, the scale
+//              to the queries before
 //   weights    e^(score - largest score of the block), and their sum
 //   product    weights x values, with the accumulators in registers
 //
