@@ -16,7 +16,7 @@ namespace mlir::ac {
 
 /// Keys that a tile of rows is multiplied with before its weights are added up. What a row becomes depends on this
 /// number, and on nothing else that is chosen here.
-constexpr int64_t kBlockKeys = 256;
+constexpr int64_t kBlockKeys = 512;
 /// Rows of a task, in tiles: the keys and values of a block stay in the second-level cache until all of them are done.
 constexpr int64_t kTaskTiles = 16;
 
@@ -52,11 +52,18 @@ private:
     std::function<SmallVector<Value>(Value column)> at;
     Value stats, slot;
   };
+  /// At most `rows` queries, the number in the task of the first, and whether a block of keys is the first that they
+  /// meet.
+  struct Tile {
+    Value slot, isFirst;
+    SmallVector<Row> rows;
+    SmallVector<Sink> sinks;
+  };
   /// Keys [begin, begin + count), at most kBlockKeys, that a tile is multiplied with at one time.
   struct KeyBlock {
     Value batch, head, begin, count;
-    /// A vector of keys from column `lane` of a panel on.
-    std::function<Value(Value panel, Value d, Value lane)> loadKeys;
+    /// A vector of keys from place `start` of a panel on.
+    std::function<Value(Value panel, Value start)> loadKeys;
   };
   using Kernels = llvm::StringMap<func::FuncOp>;
 
@@ -64,6 +71,7 @@ private:
   int64_t staticSize(Value operand, ArrayRef<int64_t> order, Dim dim);
   /// Queries that share a head of keys, if that is known.
   int64_t staticRows();
+  bool hasFewColumns();
   Sizes sizesOf(const Operands &operands);
   Value packedKeys();
   /// Values whose rows follow each other, in the order `valueOrder`.
@@ -83,14 +91,24 @@ private:
   void emitSplitTasks(Value begin, Value end);
   void emitPanel(Value batch, Value head, Value firstKey, llvm::function_ref<void(Value, Value d, int64_t)> store);
   void emitTiles(Value begin, Value end, llvm::function_ref<void(Value row, int64_t numRows)> tile);
-  void emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const KeyBlock &block, bool isPart);
-  /// `numSums` vectors of sums over `count` steps, each of which adds to them.
-  SmallVector<Value> emitSteps(Value count, int64_t numSums,
-                               llvm::function_ref<void(Value, MutableArrayRef<Value>)> step);
-  SmallVector<Value> emitScores(ArrayRef<Row> rows, const KeyBlock &block, Value vector, int64_t width);
+  void emitTile(const Tile &tile, const KeyBlock &block, bool isPart);
+  void fetch(Value buffer, ValueRange place, bool isWrite, int64_t level);
+  void emitFetchRows(const Tile &tile);
+  void emitFetchKeys(const Tile &tile, const KeyBlock &block, Value step);
+  void emitQuery(const Tile &tile, int64_t number);
+  Value queryPlace(const Tile &tile, int64_t row, Value d);
+  /// Column `d` of the query of a tile's row.
+  Value loadQuery(const Tile &tile, int64_t row, Value d);
+  /// What products are multiplied with to become scores, or what a softcap bends.
+  double scoreFactor();
+  /// `numSums` vectors of sums over steps [begin, end), each of which adds to them: step `i` behind `first`. Addresses
+  /// are worked out for the first, and the others lie at constant distances.
+  SmallVector<Value> emitSteps(Value begin, Value end, int64_t numSums,
+                               llvm::function_ref<void(Value first, int64_t i, MutableArrayRef<Value> sums)> step);
+  SmallVector<Value> emitScores(const Tile &tile, const KeyBlock &block, Value vector, int64_t width);
   SmallVector<Value> emitMasked(ArrayRef<Row> rows, Value firstKey, SmallVector<Value> scores, bool isPart);
-  SmallVector<Value> emitProduct(int64_t numRows, const KeyBlock &block, Value count, Value column, int64_t numVectors,
-                                 ArrayRef<Value> masks);
+  SmallVector<Value> emitProduct(int64_t numRows, const KeyBlock &block, Value begin, Value end, Value column,
+                                 int64_t numVectors, ArrayRef<Value> masks);
   Row rowAt(Value batch, Value head, Value position);
   /// Whether rows may see less than all keys.
   bool hasLimits() { return op.hasStructure() || operands.ranges; }
@@ -141,6 +159,7 @@ private:
   SmallVector<int64_t> valueOrder;
   Sizes sizes;
   Value weights;  // of a tile, [rows, keys of a block]
+  Value queries;  // of a task, multiplied with the scale, row after row; none where that is much memory
   Value rowStats; // of a task, see Sink
 };
 

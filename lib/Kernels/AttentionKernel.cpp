@@ -113,8 +113,8 @@ void AttentionEmitter::emitNormalized(const Sink &sink) {
 /// Steps of a product that are emitted one after another: addresses of rows are worked out once for them.
 static constexpr int64_t kUnrolledSteps = 4;
 
-SmallVector<Value> AttentionEmitter::emitSteps(Value count, int64_t numSums,
-                                               llvm::function_ref<void(Value, MutableArrayRef<Value>)> step) {
+SmallVector<Value> AttentionEmitter::emitSteps(Value begin, Value end, int64_t numSums,
+                                               llvm::function_ref<void(Value, int64_t, MutableArrayRef<Value>)> step) {
   SmallVector<Value> sums(numSums, math.splat(0));
   auto steps = [&](Value begin, Value end, int64_t together) {
     auto loop = scf::ForOp::create(b, begin, end, index(together), sums);
@@ -122,47 +122,87 @@ SmallVector<Value> AttentionEmitter::emitSteps(Value count, int64_t numSums,
     b.setInsertionPointToEnd(loop.getBody());
     SmallVector<Value> next(loop.getRegionIterArgs());
     for (int64_t i = 0; i < together; ++i)
-      step(add(loop.getInductionVar(), i), next);
+      step(loop.getInductionVar(), i, next);
     scf::YieldOp::create(b, next);
     sums.assign(loop.getResults().begin(), loop.getResults().end());
   };
-  auto known = getConstantIntValue(count);
-  Value whole = index(0);
+  auto known = getConstantIntValue(end);
+  Value whole = begin;
   if (!known || *known >= kUnrolledSteps) {
     whole = known ? index(*known / kUnrolledSteps * kUnrolledSteps)
-                  : mul(arith::DivUIOp::create(b, count, index(kUnrolledSteps)), index(kUnrolledSteps));
-    steps(index(0), whole, kUnrolledSteps);
+                  : mul(arith::DivUIOp::create(b, end, index(kUnrolledSteps)), index(kUnrolledSteps));
+    steps(begin, whole, kUnrolledSteps);
+    whole = max(begin, whole);
   }
   if (!known || *known % kUnrolledSteps)
-    steps(whole, count, 1);
+    steps(whole, end, 1);
   return sums;
 }
 
+/// Copies the query of a tile's row to `queries`, times the factor that all scores have.
+void AttentionEmitter::emitQuery(const Tile &tile, int64_t number) {
+  const Row &row = tile.rows[number];
+  auto type = cast<MemRefType>(operands.query.getType());
+  ArrayRef<int64_t> order = op.getQueryOrder();
+  int64_t depth = *getConstantIntValue(sizes.depth);
+  int64_t step = type.isLastDimUnitStride() && order.back() == Dim::Column ? lanes : 1, whole = depth / step * step;
+  auto copy = [&](Value d, Value within) {
+    SmallVector<Value> from = at(order, {row.batch, row.head, row.position, d});
+    Value query;
+    if (within)
+      query = vector::MaskedLoadOp::create(b, vectorType, operands.query, from, within, math.splat(0));
+    else if (step > 1)
+      query = vector::LoadOp::create(b, vectorType, operands.query, from);
+    else
+      query = vector::BroadcastOp::create(b, VectorType::get({1}, b.getF32Type()),
+                                          memref::LoadOp::create(b, operands.query, from));
+    auto factor = DenseElementsAttr::get(cast<VectorType>(query.getType()), static_cast<float>(scoreFactor()));
+    query = math.mul(query, arith::ConstantOp::create(b, factor));
+    vector::StoreOp::create(b, query, queries, queryPlace(tile, number, d));
+  };
+  loop(index(0), index(whole), index(step), [&](Value d) { copy(d, {}); });
+  if (whole < depth)
+    copy(index(whole), vector::CreateMaskOp::create(b, maskType, ValueRange{index(depth - whole)}));
+}
+
+Value AttentionEmitter::queryPlace(const Tile &tile, int64_t row, Value d) {
+  int64_t depth = llvm::alignTo(*getConstantIntValue(sizes.depth), lanes);
+  return add(mul(tile.slot, index(depth)), add(d, row * depth));
+}
+
+Value AttentionEmitter::loadQuery(const Tile &tile, int64_t row, Value d) {
+  if (queries)
+    return memref::LoadOp::create(b, queries, queryPlace(tile, row, d));
+  const Row &own = tile.rows[row];
+  SmallVector<Value> place = at(op.getQueryOrder(), {own.batch, own.head, own.position, d});
+  return memref::LoadOp::create(b, operands.query, place);
+}
+
 /// Products of the tile's queries with `width` vectors of keys, which stand in one panel: a whole one or a part.
-SmallVector<Value> AttentionEmitter::emitScores(ArrayRef<Row> rows, const KeyBlock &block, Value vector,
-                                                int64_t width) {
+SmallVector<Value> AttentionEmitter::emitScores(const Tile &tile, const KeyBlock &block, Value vector, int64_t width) {
+  int64_t numRows = tile.rows.size();
   Value panel = arith::DivUIOp::create(b, vector, index(vectors)), lane = index(0);
   if (width < vectors)
     lane = mul(arith::RemUIOp::create(b, vector, index(vectors)), index(lanes));
-  return emitSteps(sizes.depth, rows.size() * width, [&](Value d, MutableArrayRef<Value> sums) {
+  return emitSteps(index(0), sizes.depth, numRows * width, [&](Value first, int64_t i, MutableArrayRef<Value> sums) {
     SmallVector<Value> keys;
+    Value start = add(mul(first, index(lanes * vectors)), lane);
     for (int64_t v = 0; v < width; ++v)
-      keys.push_back(block.loadKeys(panel, d, add(lane, v * lanes)));
-    for (auto [r, row] : llvm::enumerate(rows)) {
-      SmallVector<Value> place = at(op.getQueryOrder(), {row.batch, row.head, row.position, d});
-      Value query = math.broadcast(memref::LoadOp::create(b, operands.query, place));
+      keys.push_back(block.loadKeys(panel, add(start, (i * vectors + v) * lanes)));
+    for (int64_t r = 0; r < numRows; ++r) {
+      Value query = math.broadcast(loadQuery(tile, r, add(first, i)));
       for (int64_t v = 0; v < width; ++v)
         sums[r * width + v] = math.fma(query, keys[v], sums[r * width + v]);
     }
   });
 }
 
-/// Products of the tile's weights with `count` rows of values.
-SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock &block, Value count, Value column,
-                                                 int64_t numVectors, ArrayRef<Value> masks) {
-  return emitSteps(count, numRows * numVectors, [&](Value i, MutableArrayRef<Value> sums) {
+/// Products of the tile's weights [begin, end) with rows of values.
+SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock &block, Value begin, Value end,
+                                                 Value column, int64_t numVectors, ArrayRef<Value> masks) {
+  return emitSteps(begin, end, numRows * numVectors, [&](Value first, int64_t number, MutableArrayRef<Value> sums) {
     SmallVector<Value> values;
-    Value key = add(block.begin, i);
+    Value i = add(first, number), key = add(block.begin, i);
     for (int64_t v = 0; v < numVectors; ++v)
       values.push_back(loadColumns(operands.value,
                                    at(valueOrder, {block.batch, block.head, key, add(column, v * lanes)}), masks, v));
@@ -174,9 +214,48 @@ SmallVector<Value> AttentionEmitter::emitProduct(int64_t numRows, const KeyBlock
   });
 }
 
+/// Floats of a line of the cache.
+static constexpr int64_t kLine = 16;
+/// With so few vectors of keys, fetching the next rows takes longer than the exponentials beside it.
+static constexpr int64_t kFewVectors = 6;
+
+void AttentionEmitter::fetch(Value buffer, ValueRange place, bool isWrite, int64_t level) {
+  constexpr int64_t numLevels = 4;
+  memref::PrefetchOp::create(b, buffer, place, isWrite, /*localityHint=*/numLevels - level, /*isDataCache=*/true);
+}
+
+/// Fetches the queries and results of the rows behind a tile into the first-level cache.
+void AttentionEmitter::emitFetchRows(const Tile &tile) {
+  for (const Row &row : tile.rows) {
+    auto place = [&](ArrayRef<int64_t> order, int64_t column) {
+      return at(order, {row.batch, row.head, add(row.position, rows), index(column)});
+    };
+    for (int64_t column = 0; column < getConstantIntValue(sizes.columns).value_or(0); column += kLine)
+      fetch(operands.result, place(op.getOutOrder(), column), /*isWrite=*/true, /*level=*/1);
+    for (int64_t column = 0; column < *getConstantIntValue(sizes.depth); column += kLine)
+      fetch(operands.query, place(op.getQueryOrder(), column), /*isWrite=*/false, /*level=*/1);
+  }
+}
+
+/// Fetches a row of the next block's keys and values into the second-level cache: each step of a tile takes one, so
+/// that all tiles of a task take all. Behind the last block that is where the next head begins.
+void AttentionEmitter::emitFetchKeys(const Tile &tile, const KeyBlock &block, Value step) {
+  Value tiles = arith::DivUIOp::create(b, tile.slot, index(rows)), share = mul(tiles, index(kBlockKeys / kTaskTiles));
+  Value row = add(add(block.begin, kBlockKeys), add(share, step));
+  for (int64_t column = 0; column < getConstantIntValue(sizes.columns).value_or(0); column += kLine)
+    fetch(operands.value, at(valueOrder, {block.batch, block.head, row, index(column)}), /*isWrite=*/false,
+          /*level=*/2);
+  Value panel = arith::DivUIOp::create(b, row, index(lanes * vectors));
+  Value begin = mul(arith::RemUIOp::create(b, row, index(lanes * vectors)), sizes.depth);
+  for (int64_t place = 0; place < *getConstantIntValue(sizes.depth); place += kLine)
+    fetch(operands.key, {block.batch, block.head, panel, add(begin, place)}, /*isWrite=*/false, /*level=*/2);
+}
+
 /// Attends the rows of a tile to a block of keys. What it gives is added to the rows, or stored if it is a part of its
 /// own.
-void AttentionEmitter::emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const KeyBlock &block, bool isPart) {
+void AttentionEmitter::emitTile(const Tile &tile, const KeyBlock &block, bool isPart) {
+  ArrayRef<Row> rows = tile.rows;
+  ArrayRef<Sink> sinks = tile.sinks;
   int64_t numRows = rows.size();
   auto [begin, end] = seenBy(rows, /*ascend=*/!isPart);
   Value count = max(min(sub(end, block.begin), block.count), index(0));
@@ -187,11 +266,15 @@ void AttentionEmitter::emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const 
     auto any = scf::IfOp::create(b, isLess(index(0), count), /*withElseRegion=*/false);
     b.setInsertionPoint(any.thenBlock()->getTerminator());
   }
-  Value numVectors = ceilDiv(count, index(lanes));
+  Value numVectors = ceilDiv(count, index(lanes)), firstVector = index(0);
+  if (hasBegins()) {
+    Value panel = arith::DivUIOp::create(b, max(sub(begin, block.begin), index(0)), index(lanes * vectors));
+    firstVector = min(mul(panel, index(vectors)), numVectors);
+  }
 
   SmallVector<Value> tops(numRows, infinity()), sums(numRows, math.splat(0));
   // Whole panels, then what is left of one by halves, quarters and so on.
-  Value done = index(0);
+  Value done = firstVector;
   for (int64_t width = vectors; width > 0; width /= 2) {
     Value left = arith::RemUIOp::create(b, sub(numVectors, done), index(width));
     Value end = sub(numVectors, left);
@@ -200,7 +283,7 @@ void AttentionEmitter::emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const 
     b.setInsertionPointToEnd(panelLoop.getBody());
     tops.assign(panelLoop.getRegionIterArgs().begin(), panelLoop.getRegionIterArgs().end());
     Value key = mul(panelLoop.getInductionVar(), index(lanes));
-    SmallVector<Value> scores = emitScores(rows, block, panelLoop.getInductionVar(), width);
+    SmallVector<Value> scores = emitScores(tile, block, panelLoop.getInductionVar(), width);
     scores = emitMasked(rows, add(block.begin, key), scores, isPart);
     for (int64_t r = 0; r < numRows; ++r)
       for (int64_t v = 0; v < width; ++v) {
@@ -223,12 +306,23 @@ void AttentionEmitter::emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const 
     Value vector = math.broadcast(top);
     shifts.push_back(math.select(math.compare(arith::CmpFPredicate::OEQ, vector, infinity()), math.splat(0), vector));
   }
-  auto weightLoop = scf::ForOp::create(b, index(0), numVectors, index(1), sums);
+  // Exponentials need nothing of memory, so that what comes next can be fetched beside them.
+  bool fetches = !isPart && hasFewColumns() && lanes == kTaskTiles;
+  if (fetches) {
+    Value areMany = isLess(index(kFewVectors), numVectors);
+    auto begins = scf::IfOp::create(b, arith::AndIOp::create(b, tile.isFirst, areMany), /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(begins.thenBlock()->getTerminator());
+    emitFetchRows(tile);
+  }
+  auto weightLoop = scf::ForOp::create(b, firstVector, numVectors, index(1), sums);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(weightLoop.getBody());
     sums.assign(weightLoop.getRegionIterArgs().begin(), weightLoop.getRegionIterArgs().end());
     Value key = mul(weightLoop.getInductionVar(), index(lanes));
+    if (fetches)
+      emitFetchKeys(tile, block, weightLoop.getInductionVar());
     for (int64_t r = 0; r < numRows; ++r) {
       SmallVector<Value> place{index(r), key};
       Value score = vector::LoadOp::create(b, vectorType, weights, place);
@@ -250,7 +344,8 @@ void AttentionEmitter::emitTile(ArrayRef<Row> rows, ArrayRef<Sink> sinks, const 
     }
   }
   forColumns([&](Value column, int64_t numVectors, ArrayRef<Value> masks) {
-    SmallVector<Value> product = emitProduct(numRows, block, count, column, numVectors, masks);
+    SmallVector<Value> product =
+        emitProduct(numRows, block, mul(firstVector, index(lanes)), count, column, numVectors, masks);
     for (int64_t r = 0; r < numRows; ++r)
       for (int64_t v = 0; v < numVectors; ++v) {
         Value part = product[r * numVectors + v];
@@ -282,7 +377,8 @@ void AttentionEmitter::emitTiles(Value begin, Value end, llvm::function_ref<void
   OpBuilder::InsertionGuard guard(b);
   for (auto [i, count] : llvm::enumerate(cases)) {
     b.createBlock(&choice.getCaseRegions()[i]);
-    tile(wholeEnd, count);
+    // A loop of one pass, whose counter LLVM takes as it is: it would work out `wholeEnd` anew for every query.
+    loop(wholeEnd, end, index(count), [&](Value row) { tile(row, count); });
     scf::YieldOp::create(b);
   }
   b.createBlock(&choice.getDefaultRegion());
@@ -310,29 +406,38 @@ void AttentionEmitter::emitWholeTasks(Value begin, Value end) {
                   },
                   rowStats, sub(row, rowBegin)};
     };
-    loop(rowBegin, rowEnd, index(1), [&](Value row) { emitEmpty(sinkOf(row), head); });
     Value keyBegin = index(0), keyEnd = sizes.keys;
     if (hasLimits()) {
       auto [first, last] = seenByTask(batch, head, rowBegin, rowEnd);
       keyEnd = last;
       keyBegin = mul(arith::DivUIOp::create(b, first, index(kBlockKeys)), index(kBlockKeys));
     }
-    loop(keyBegin, keyEnd, index(kBlockKeys), [&](Value key) {
+    // Rows that see nothing visit one block too, which leaves them empty.
+    loop(keyBegin, max(keyEnd, add(keyBegin, 1)), index(kBlockKeys), [&](Value key) {
       KeyBlock block{
           batch, arith::DivUIOp::create(b, head, sizes.sharing), key, min(sub(sizes.keys, key), index(kBlockKeys)), {}};
       Value firstPanel = arith::DivUIOp::create(b, key, index(lanes * vectors));
-      block.loadKeys = [&](Value panel, Value d, Value lane) -> Value {
-        SmallVector<Value> place{block.batch, block.head, add(firstPanel, panel), d, lane};
+      block.loadKeys = [&](Value panel, Value start) -> Value {
+        SmallVector<Value> place{block.batch, block.head, add(firstPanel, panel), start};
         return vector::LoadOp::create(b, vectorType, operands.key, place);
       };
       emitTiles(rowBegin, rowEnd, [&](Value first, int64_t numRows) {
-        SmallVector<Row> tile;
-        SmallVector<Sink> sinks;
+        Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, key, keyBegin);
+        Tile tile{sub(first, rowBegin), isFirst, {}, {}};
         for (int64_t r = 0; r < numRows; ++r) {
-          tile.push_back(rowAt(batch, head, add(first, r)));
-          sinks.push_back(sinkOf(tile.back().position));
+          tile.rows.push_back(rowAt(batch, head, add(first, r)));
+          tile.sinks.push_back(sinkOf(tile.rows.back().position));
         }
-        emitTile(tile, sinks, block, /*isPart=*/false);
+        // With the first block, so that fetching these rows from memory takes place beside the products.
+        auto begins = scf::IfOp::create(b, isFirst, /*withElseRegion=*/false);
+        b.setInsertionPoint(begins.thenBlock()->getTerminator());
+        for (int64_t r = 0; r < numRows; ++r) {
+          emitEmpty(tile.sinks[r], head);
+          if (queries)
+            emitQuery(tile, r);
+        }
+        b.setInsertionPointAfter(begins);
+        emitTile(tile, block, /*isPart=*/false);
       });
     });
     loop(rowBegin, rowEnd, index(1), [&](Value row) { emitNormalized(sinkOf(row)); });
@@ -345,7 +450,7 @@ void AttentionEmitter::emitSplitTasks(Value begin, Value end) {
   Value numRows = mul(sizes.sharing, sizes.rows);
   int64_t panelKeys = lanes * vectors, depth = *getConstantIntValue(sizes.depth);
   auto panelType = MemRefType::get(
-      {kBlockKeys / panelKeys, static_cast<int64_t>(llvm::alignTo(depth, lanes)), panelKeys}, b.getF32Type());
+      {kBlockKeys / panelKeys, static_cast<int64_t>(llvm::alignTo(depth, lanes)) * panelKeys}, b.getF32Type());
   Value panels = memref::AllocaOp::create(b, panelType, ValueRange{}, b.getI64IntegerAttr(64));
   loop(begin, end, index(1), [&](Value task) {
     Value number = arith::RemUIOp::create(b, task, blocks), matrix = arith::DivUIOp::create(b, task, blocks);
@@ -363,29 +468,33 @@ void AttentionEmitter::emitSplitTasks(Value begin, Value end) {
     }
     loop(index(0), ceilDiv(block.count, index(panelKeys)), index(1), [&](Value panel) {
       emitPanel(batch, keyHead, add(block.begin, mul(panel, index(panelKeys))), [&](Value keys, Value d, int64_t v) {
-        vector::StoreOp::create(b, keys, panels, ValueRange{panel, d, index(v * lanes)});
+        vector::StoreOp::create(b, keys, panels, ValueRange{panel, add(mul(d, index(panelKeys)), v * lanes)});
       });
     });
-    block.loadKeys = [&](Value panel, Value d, Value lane) -> Value {
-      return vector::LoadOp::create(b, vectorType, panels, ValueRange{panel, d, lane});
+    block.loadKeys = [&](Value panel, Value start) -> Value {
+      return vector::LoadOp::create(b, vectorType, panels, ValueRange{panel, start});
+    };
+    auto rowOf = [&](Value number) {
+      Value head = add(mul(keyHead, sizes.sharing), arith::DivUIOp::create(b, number, sizes.rows));
+      return rowAt(batch, head, arith::RemUIOp::create(b, number, sizes.rows));
     };
     emitTiles(index(0), numRows, [&](Value first, int64_t count) {
-      SmallVector<Row> tile;
-      SmallVector<Sink> sinks;
+      Tile tile{first, {}, {}, {}};
       for (int64_t r = 0; r < count; ++r) {
-        Value row = add(first, r);
-        Value head = add(mul(keyHead, sizes.sharing), arith::DivUIOp::create(b, row, sizes.rows));
-        tile.push_back(rowAt(batch, head, arith::RemUIOp::create(b, row, sizes.rows)));
+        Row row = rowOf(add(first, r));
+        tile.rows.push_back(row);
         // Parts of a row stand together.
-        Value slot = add(mul(add(mul(batch, sizes.heads), head), sizes.rows), tile.back().position);
+        Value slot = add(mul(add(mul(batch, sizes.heads), row.head), sizes.rows), row.position);
         slot = add(mul(slot, blocks), number);
-        sinks.push_back({operands.result,
-                         [slot](Value column) {
-                           return SmallVector<Value>{slot, column};
-                         },
-                         operands.stats, slot});
+        tile.sinks.push_back({operands.result,
+                              [slot](Value column) {
+                                return SmallVector<Value>{slot, column};
+                              },
+                              operands.stats, slot});
       }
-      emitTile(tile, sinks, block, /*isPart=*/true);
+      for (int64_t r = 0; r < count && queries; ++r)
+        emitQuery(tile, r);
+      emitTile(tile, block, /*isPart=*/true);
     });
   });
 }

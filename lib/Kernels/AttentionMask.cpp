@@ -246,16 +246,20 @@ SmallVector<Value> AttentionEmitter::emitAdded(ArrayRef<Row> rows, Value firstKe
   return scores;
 }
 
+double AttentionEmitter::scoreFactor() {
+  double scale = op.getScale().convertToDouble();
+  return op.getSoftcap() ? scale / op.getSoftcap()->convertToDouble() : scale;
+}
+
 /// Scale, softcap and mask, then minus infinity for keys that a row does not see.
 SmallVector<Value> AttentionEmitter::emitMasked(ArrayRef<Row> rows, Value firstKey, SmallVector<Value> scores,
                                                 bool isPart) {
   int64_t width = scores.size() / rows.size();
-  double scale = op.getScale().convertToDouble();
+  double scale = queries ? 1 : scoreFactor();
   if (op.getSoftcap()) {
-    double cap = op.getSoftcap()->convertToDouble();
     for (Value &score : scores)
-      score = math::TanhOp::create(b, math.mul(score, math.splat(scale / cap)));
-    scale = cap; // which is still to be multiplied with
+      score = math::TanhOp::create(b, scale == 1 ? score : math.mul(score, math.splat(scale)));
+    scale = op.getSoftcap()->convertToDouble(); // which is still to be multiplied with
   }
   auto emitScaled = [&] {
     SmallVector<Value> scaled(scores);

@@ -8,7 +8,8 @@
 // Turns `ac.attention` on buffers into loops that never hold more scores than those of a tile of queries and a block of
 // keys. For these the kernel computes
 //
-//   scores     tile x panels of keys, with the accumulators in registers; scale and mask are applied there
+//   scores     tile x panels of keys, with the accumulators in registers; softcap and mask are applied there, the scale
+//              to the queries before
 //   weights    e^(score - largest score of the block), and their sum
 //   product    weights x values, with the accumulators in registers
 //
@@ -33,14 +34,14 @@ namespace mlir::ac {
 /// Tiles that count as few: with more, keys are worth to be packed for all to read.
 static constexpr int64_t kFewTiles = 2;
 /// The most memory that a task takes from the stack for the keys that it packs.
-static constexpr int64_t kMostPanelBytes = 256 << 10;
+static constexpr int64_t kMostPanelBytes = 512 << 10;
 /// Multiply-adds and elements that a range should hold.
 static constexpr int64_t kGrainProducts = 1 << 18, kGrainElements = 1 << 14;
 
 AttentionEmitter::AttentionEmitter(AttentionOp op, const TargetInfo &target)
     : op(op), b(op.getLoc(), op), lanes(target.lanes(b.getF32Type())), vectors(target.tileVectors),
       rows(target.tileRows), vectorType(VectorType::get({lanes}, b.getF32Type())),
-      maskType(VectorType::get({lanes}, b.getI1Type())), math(b, lanes) {}
+      maskType(VectorType::get({lanes}, b.getI1Type())), math(b, lanes, target.hasTables()) {}
 
 int64_t AttentionEmitter::staticSize(Value operand, ArrayRef<int64_t> order, Dim dim) {
   auto place = AttentionOp::placeOf(order, dim);
@@ -53,6 +54,13 @@ int64_t AttentionEmitter::staticRows() {
           rows = staticSize(op.getQuery(), op.getQueryOrder(), Dim::Row);
   bool isKnown = !llvm::is_contained({heads, keyHeads, rows}, ShapedType::kDynamic);
   return isKnown ? heads / std::max<int64_t>(keyHeads, 1) * rows : ShapedType::kDynamic;
+}
+
+/// Whether the stack has room for the keys of a block and the queries of a task.
+bool AttentionEmitter::hasFewColumns() {
+  int64_t depth = staticSize(op.getQuery(), op.getQueryOrder(), Dim::Column);
+  return !ShapedType::isDynamic(depth) &&
+         llvm::alignTo(depth, lanes) * kBlockKeys * int64_t(sizeof(float)) <= kMostPanelBytes;
 }
 
 /// Sizes that decide the shape of a kernel are constants in it if they are known; others it asks its arguments for.
@@ -142,13 +150,14 @@ void AttentionEmitter::emitPanel(Value batch, Value head, Value firstKey,
   }
 }
 
-/// Keys as `[batch, head, panels, columns, keys of a panel]`.
+/// Keys as `[batch, head, panels, columns x keys of a panel]`.
 Value AttentionEmitter::packedKeys() {
   Value panels = ceilDiv(sizes.keys, index(lanes * vectors));
   Value depth = mul(ceilDiv(sizes.depth, index(lanes)), index(lanes));
   int64_t dynamic = ShapedType::kDynamic;
-  auto type = MemRefType::get({dynamic, dynamic, dynamic, dynamic, lanes * vectors}, b.getF32Type());
-  Value packed = memref::AllocOp::create(b, type, ValueRange{sizes.batches, sizes.keyHeads, panels, depth});
+  auto type = MemRefType::get({dynamic, dynamic, dynamic, dynamic}, b.getF32Type());
+  Value packed = memref::AllocOp::create(
+      b, type, ValueRange{sizes.batches, sizes.keyHeads, panels, mul(depth, index(lanes * vectors))});
   Value count = mul(mul(sizes.batches, sizes.keyHeads), panels);
   Value grain = ceilDiv(index(kGrainElements), max(mul(depth, index(lanes * vectors)), index(1)));
   auto parallel = ParallelOp::create(b, count, grain);
@@ -169,7 +178,8 @@ Value AttentionEmitter::packedKeys() {
       b.setInsertionPoint(any.thenBlock()->getTerminator());
     }
     emitPanel(batch, head, mul(panel, index(lanes * vectors)), [&](Value keys, Value d, int64_t v) {
-      vector::StoreOp::create(b, keys, packed, ValueRange{batch, head, panel, d, index(v * lanes)});
+      Value place = add(mul(d, index(lanes * vectors)), v * lanes);
+      vector::StoreOp::create(b, keys, packed, ValueRange{batch, head, panel, place});
     });
   });
   return packed;
@@ -202,10 +212,9 @@ Value AttentionEmitter::rowsOfValues() {
 void AttentionEmitter::callKernel(Kernels &kernels, bool isSplit, Operands given, Value numTasks, Value grain) {
   auto parallel = ParallelOp::create(b, numTasks, grain);
   given.forEach([&](Value &operand) {
-    int64_t trailing = operand == given.key && !isSplit ? 1 : 0;
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(parallel);
-    operand = makeDynamic(b, operand, trailing);
+    operand = makeDynamic(b, operand, /*staticTrailing=*/0);
   });
   SmallVector<Value> arguments;
   given.forEach([&](Value &operand) { arguments.push_back(operand); });
@@ -237,6 +246,12 @@ void AttentionEmitter::callKernel(Kernels &kernels, bool isSplit, Operands given
     sizes = sizesOf(inside);
     auto alignment = b.getI64IntegerAttr(64);
     weights = memref::AllocaOp::create(b, MemRefType::get({rows, kBlockKeys}, b.getF32Type()), ValueRange{}, alignment);
+    queries = {};
+    if (hasFewColumns()) {
+      int64_t depth = llvm::alignTo(*getConstantIntValue(sizes.depth), lanes);
+      auto type = MemRefType::get({(isSplit ? kFewTiles : kTaskTiles) * rows * depth}, b.getF32Type());
+      queries = memref::AllocaOp::create(b, type, ValueRange{}, alignment);
+    }
     if (isSplit) {
       emitSplitTasks(kernel.getArgument(next), kernel.getArgument(next + 1));
     } else {
@@ -338,10 +353,7 @@ void AttentionEmitter::emit(Kernels &kernels) {
   valueOrder = llvm::to_vector(op.getValueOrder());
   sizes = sizesOf(operands);
   int64_t known = staticRows(), few = kFewTiles * rows;
-  int64_t depth = staticSize(op.getQuery(), op.getQueryOrder(), Dim::Column);
-  bool canSplit = !ShapedType::isDynamic(depth) &&
-                  llvm::alignTo(depth, lanes) * kBlockKeys * int64_t(sizeof(float)) <= kMostPanelBytes;
-  if (!canSplit || (!ShapedType::isDynamic(known) && known > few))
+  if (!hasFewColumns() || (!ShapedType::isDynamic(known) && known > few))
     return emitWhole(kernels);
   if (!ShapedType::isDynamic(known))
     return emitSplit(kernels);

@@ -196,8 +196,8 @@ def EmitAttention : Pass<"ac-emit-attention", "::mlir::ModuleOp"> {
     equal attributes and types share a kernel. Leaves those on tensors alone; refuses elements other than f32.
   }];
   let dependentDialects = ["::mlir::ac::ACDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-                           "::mlir::vector::VectorDialect"];
+                           "::mlir::linalg::LinalgDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def EmitRowMoves : Pass<"ac-emit-row-moves", "::mlir::ModuleOp"> {

@@ -21,8 +21,8 @@ namespace mlir::ac {
 /// Builds arithmetic on vectors of f32 with one number of lanes.
 class VectorMath {
 public:
-  VectorMath(ImplicitLocOpBuilder &b, int64_t lanes)
-      : b(b), lanes(lanes), type(VectorType::get({lanes}, b.getF32Type())) {}
+  VectorMath(ImplicitLocOpBuilder &b, int64_t lanes, bool hasTables)
+      : b(b), lanes(lanes), hasTables(hasTables), type(VectorType::get({lanes}, b.getF32Type())) {}
 
   Value splat(float value);
   Value broadcast(Value scalar) { return vector::BroadcastOp::create(b, type, scalar); }
@@ -41,8 +41,15 @@ public:
   Value reduce(Value x, llvm::function_ref<Value(Value, Value)> combine);
 
 private:
+  Value expByPolynomial(Value x);
+  /// The same in fewer instructions, where 32 floats can be looked up in one.
+  Value expByTable(Value x);
+  Value integers(ArrayRef<int32_t> values);
+  Value shiftedBits(Value x, int32_t distance);
+
   ImplicitLocOpBuilder &b;
   int64_t lanes;
+  bool hasTables;
   VectorType type;
 };
 

@@ -99,13 +99,20 @@ def group_feeds(batch, steps, room, lengths=None, total=None, packed=False, elem
     return {**feeds, "seqlens_k": i32(*(n - 1 for n in lengths)), "total": np.array(total, np.int32)}
 
 
-STEPS = [(2, 7, 0), (1, 1, 0), (2, 1, 9), (1, 1, 700), (1, 5, 300), (3, 1, 64), (1, 97, 0), (1, 65, 40)]
+STEPS = [(2, 7, 0), (1, 1, 0), (2, 1, 9), (1, 1, 700), (1, 5, 300), (3, 1, 64), (1, 97, 0), (1, 65, 40), (1, 40, 1010)]
 
 
 @pytest.mark.parametrize(
     "attributes",
-    [{}, {"local_window_size": 6}, {"softcap": 1.5}, {"smooth_softmax": 1, "scale": 0.3}, {"causal": 0}],
-    ids=lambda attributes: "-".join(attributes) or "plain",
+    [
+        {},
+        {"local_window_size": 6},
+        {"local_window_size": 300},
+        {"softcap": 1.5},
+        {"smooth_softmax": 1, "scale": 0.3},
+        {"causal": 0},
+    ],
+    ids=lambda attributes: "-".join(f"{name}-{value}" for name, value in attributes.items()) or "plain",
 )
 def test_group_query(compare, attributes):
     """Prompts, tokens and several tokens behind a past, with all attributes of the scores."""

@@ -2,7 +2,7 @@
 
 // Two shapes share a kernel. Keys are packed first; nothing has the size of the scores.
 // CHECK-LABEL: func.func @many_rows(
-// CHECK: memref.alloc() : memref<1x2x5x64x64xf32>
+// CHECK: memref.alloc() : memref<1x2x5x4096xf32>
 // CHECK: ac.parallel
 // CHECK: ac.parallel
 // CHECK: func.call @[[ROWS:ac_attention_[0-9]+]](
