@@ -252,10 +252,10 @@ def test_rows_of_nan_that_become_zero(runner, rows, threads):
     rng = np.random.default_rng(8)
     for special in (None, np.nan, INFINITY, -INFINITY):
         q = rng.standard_normal((2, 3, rows, 16)).astype(np.float32)
-        k, v = (rng.standard_normal((2, 3, 300, 16)).astype(np.float32) for _ in range(2))
-        mask = np.where(rng.random((2, 1, rows, 300)) < 0.5, 0, -INFINITY).astype(np.float32)
+        k, v = (rng.standard_normal((2, 3, 600, 16)).astype(np.float32) for _ in range(2))
+        mask = np.where(rng.random((2, 1, rows, 600)) < 0.5, 0, -INFINITY).astype(np.float32)
         if special is not None:
-            mask[0, 0, 0, 5] = mask[1, 0, rows // 2, 270] = special
+            mask[0, 0, 0, 5] = mask[1, 0, rows // 2, 570] = special
         mask[1, 0, -1] = -INFINITY
         y = run({"q": q, "k": k, "v": v, "m": mask}, threads)
         np.testing.assert_allclose(y, without_nan(q, k, v, mask), rtol=2e-5, atol=2e-6)
