@@ -405,8 +405,9 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
     sum = walkBlocks(tile, sum, multiply);
   } else {
     // LLVM loads ahead what it can: with more rows, or stores between the loads, it would run out of registers and take
-    // up to twice as long.
-    if (numRows <= rows && !isCopying) {
+    // up to twice as long. Tiles of fewer rows matter where rows are few, which weights are packed for; elsewhere their
+    // code would only make the function so large that LLVM does worse on all of it.
+    if ((numRows == rows || (numRows < rows && op.getPacked())) && !isCopying) {
       Value unrolled =
           arith::MulIOp::create(b, arith::DivUIOp::create(b, depth, index(kUnrolledSteps)), index(kUnrolledSteps));
       steps(begin, unrolled, kUnrolledSteps);

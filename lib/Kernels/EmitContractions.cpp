@@ -33,7 +33,7 @@ namespace mlir::ac {
 
 /// Multiply-adds that a range of tasks should hold as long as there are enough ranges for several threads, and what it
 /// holds at least.
-static constexpr int64_t kGrainProducts = 1 << 17, kFewestRanges = 8, kLeastProducts = 1 << 15;
+static constexpr int64_t kGrainProducts = 1 << 19, kFewestRanges = 8, kLeastProducts = 1 << 15;
 /// Bytes of weights that stay in a second-level cache of a megabyte from one turn of a loop to the next, or nearly.
 static constexpr int64_t kMostResidentBytes = 1 << 20;
 
