@@ -151,8 +151,8 @@ void ThreadPool::start() {
   }
 }
 
-/// Puts the job into the mailbox. A worker that still looks at the last one finds its number gone before it can claim
-/// anything by words of this one.
+/// Puts the job into the mailbox. Its number goes first, so that whoever sees one of its words sees that the job before
+/// is gone.
 void ThreadPool::post(int participant, const Job &job) {
   Mailbox &mailbox = mailboxes[participant];
   mailbox.claimed.store(progress(number, closed), std::memory_order_relaxed);
@@ -164,14 +164,23 @@ void ThreadPool::post(int participant, const Job &job) {
   mailbox.claimed.store(progress(number, 0), std::memory_order_release);
 }
 
-ThreadPool::Job ThreadPool::read(int participant) const {
+/// Takes the job after `last` out of the mailbox, and sets `last` to its number; false if there is none, or if another
+/// one was put there meanwhile. Words of two jobs would let a worker claim what nobody has to give: the shares of others
+/// may still have the number of the first.
+bool ThreadPool::read(int participant, uint32_t &last, Job &job) const {
+  const Mailbox &mailbox = mailboxes[participant];
+  Progress seen = mailbox.claimed.load(std::memory_order_acquire);
+  if (jobOf(seen) == last || chunksOf(seen) == closed)
+    return false;
   std::array<uint64_t, jobWords> words;
   for (size_t i = 0; i < jobWords; ++i)
-    words[i] = mailboxes[participant].job[i].load(std::memory_order_relaxed);
+    words[i] = mailbox.job[i].load(std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_acquire);
-  Job job;
+  if (jobOf(mailbox.claimed.load(std::memory_order_relaxed)) != jobOf(seen))
+    return false;
   std::memcpy(&job, words.data(), sizeof(job));
-  return job;
+  last = jobOf(seen);
+  return true;
 }
 
 /// Wakes those of the workers with a share that sleep.
@@ -255,11 +264,9 @@ bool ThreadPool::waitForJob(int participant, uint32_t last) {
 void ThreadPool::work(int participant) {
   uint32_t last = 0;
   while (waitForJob(participant, last)) {
-    Progress seen = mailboxes[participant].claimed.load(std::memory_order_acquire);
-    if (jobOf(seen) == last || chunksOf(seen) == closed)
+    Job job;
+    if (!read(participant, last, job))
       continue;
-    last = jobOf(seen);
-    Job job = read(participant);
     Claims claims(*this, last, job.numChunks, participant);
     claims.first = claims.claim();
     if (claims.first < 0)

@@ -11,7 +11,7 @@
 //
 // What a loop costs with nothing in it is the number of cache lines that go from one core to the other in turn. So a
 // worker waits at a line of its own, which brings it the whole job, and says in another line what it has done; the
-// caller neither locks nor waits for a line before it begins its own share.
+// caller waits for none of them before it begins its own share.
 //
 //===----------------------------------------------------------------------===//
 #ifndef AC_RUNTIME_LIB_THREADPOOL_H
@@ -117,7 +117,7 @@ private:
   void work(int participant);
   bool waitForJob(int participant, uint32_t last);
   void post(int participant, const Job &job);
-  Job read(int participant) const;
+  bool read(int participant, uint32_t &last, Job &job) const;
   void wake(int64_t numChunks);
   void waitUntilDone(int64_t chunksOfWorkers);
 

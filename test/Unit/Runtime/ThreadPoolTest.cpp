@@ -60,6 +60,20 @@ TEST(ThreadPool, SurvivesManyShortJobs) {
   }
 }
 
+/// A worker that is late for one job, whose chunks others took, meets the next one while it is being written.
+TEST(ThreadPool, TellsJobsOfDifferentSizesApart) {
+  for (int threads : {2, 3, 8}) {
+    ThreadPool pool(threads);
+    pool.beginRun();
+    for (int repeat = 0; repeat < 30000; ++repeat) {
+      CountingJob job(repeat % 2 ? 97 : threads);
+      ASSERT_TRUE(pool.tryRun(job));
+      ASSERT_EQ(job.visits, std::vector<int>(job.numChunks, 1));
+    }
+    pool.endRun();
+  }
+}
+
 TEST(ThreadPool, RefusesASecondCallerAndStaysRight) {
   ThreadPool pool(3);
   std::atomic<int> refused{0}, done{0};
