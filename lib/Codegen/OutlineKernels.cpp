@@ -108,6 +108,7 @@ public:
     return castTo(b, whole, value.getType());
   }
   size_t size() const { return fields.size(); }
+  Value getValue() const { return value; }
 
 private:
   struct Field {
@@ -145,7 +146,6 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
 
     llvm::SetVector<Value> used;
     getUsedValuesDefinedAbove(op.getBody(), used);
-    SmallVector<Value> captured;
     SmallVector<Capture> captures;
     SmallVector<Operation *> constants;
     for (Value value : used) {
@@ -153,11 +153,11 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
       if (definition && definition->hasTrait<OpTrait::ConstantLike>())
         constants.push_back(definition);
       else
-        captured.push_back(value);
+        captures.emplace_back(value, converter);
     }
     SmallVector<Type> fields;
-    for (Value value : captured)
-      captures.emplace_back(value, converter).appendTypes(fields);
+    for (const Capture &capture : captures)
+      capture.appendTypes(fields);
     auto closureType = LLVM::LLVMStructType::getLiteral(context, fields);
 
     // The task: unpack, then the body over [begin, end).
@@ -178,8 +178,8 @@ struct OutlineKernels : impl::OutlineKernelsBase<OutlineKernels> {
     for (auto [i, type] : llvm::enumerate(fields))
       told.push_back(LLVM::LoadOp::create(b, type, addressOf(entry->getArgument(0), i)));
     ValueRange left = told;
-    for (auto [value, capture] : llvm::zip_equal(captured, captures)) {
-      mapping.map(value, capture.rebuild(b, left.take_front(capture.size())));
+    for (const Capture &capture : captures) {
+      mapping.map(capture.getValue(), capture.rebuild(b, left.take_front(capture.size())));
       left = left.drop_front(capture.size());
     }
     mapping.map(op.getBegin(), arith::IndexCastOp::create(b, b.getIndexType(), entry->getArgument(1)).getResult());

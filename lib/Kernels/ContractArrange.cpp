@@ -104,22 +104,27 @@ void ContractEmitter::emitArrangement(func::FuncOp kernel) {
   }
 }
 
-/// What `op` has as its lhs if that is a constant of rows one behind the other; else null.
-static memref::GlobalOp constantRows(ContractOp op) {
-  Value source = op.getLhs();
-  auto type = cast<MemRefType>(source.getType());
-  if (op.getLhsRows() || op.getLhsOrder() || !type.hasStaticShape() || !type.getLayout().isIdentity())
+memref::GlobalOp constantBehindBuffer(Value buffer) {
+  auto type = cast<MemRefType>(buffer.getType());
+  if (!type.hasStaticShape() || !type.getLayout().isIdentity())
     return {};
-  while (Operation *view = source.getDefiningOp()) {
+  while (Operation *view = buffer.getDefiningOp()) {
     if (!isa<memref::CastOp, memref::CollapseShapeOp, memref::ExpandShapeOp>(view))
       break;
-    source = view->getOperand(0);
-    if (!cast<MemRefType>(source.getType()).getLayout().isIdentity())
+    buffer = view->getOperand(0);
+    if (!cast<MemRefType>(buffer.getType()).getLayout().isIdentity())
       return {};
   }
-  auto constant = source.getDefiningOp<memref::GetGlobalOp>();
-  auto global = constant ? op->getParentOfType<ModuleOp>().lookupSymbol<memref::GlobalOp>(constant.getName()) : nullptr;
-  return global && global.getConstant() ? global : nullptr;
+  auto constant = buffer.getDefiningOp<memref::GetGlobalOp>();
+  if (!constant)
+    return {};
+  auto global = constant->getParentOfType<ModuleOp>().lookupSymbol<memref::GlobalOp>(constant.getName());
+  return global && global.getConstant() ? global : memref::GlobalOp();
+}
+
+/// What `op` has as its lhs if that is a constant of rows one behind the other; else null.
+static memref::GlobalOp constantRows(ContractOp op) {
+  return op.getLhsRows() || op.getLhsOrder() ? memref::GlobalOp() : constantBehindBuffer(op.getLhs());
 }
 
 Value ContractEmitter::arrangeConstantRows() {

@@ -37,8 +37,14 @@ constexpr int64_t kColumnStride = kBlockVectors * kLineBytes;
 /// Blocks of a task that unpacks its panel to tiles.
 constexpr int64_t kUnpackedBlocks = 16;
 
+/// Steps of a full tile that are emitted one after another.
+constexpr int64_t kUnrolledSteps = 4;
+
 /// Kernels by what they compute.
 using Kernels = llvm::StringMap<func::FuncOp>;
+
+/// The constant whose elements a buffer of known size has in their order; null if it is none.
+memref::GlobalOp constantBehindBuffer(Value buffer);
 
 /// What the target multiplies groups of elements of this product with.
 DotUnit groupedUnit(ContractOp op, const TargetInfo &target);
@@ -251,8 +257,9 @@ private:
   void loadFirstTiles(const Tile &tile, Value row);
   Value addressOfRows(const Tile &tile, Value row);
 
+  /// A loop that carries values from `start` on; returns the last ones.
   SmallVector<Value> emitLoop(Value begin, Value end, ValueRange start,
-                              llvm::function_ref<void(Value, SmallVectorImpl<Value> &)> body);
+                              llvm::function_ref<void(Value, SmallVectorImpl<Value> &)> body, int64_t step = 1);
 
   /// An element of lhs or rhs, or a vector of them, as the sum's type.
   Value widen(Value loaded, bool isUnsigned);

@@ -10,9 +10,6 @@
 
 namespace mlir::ac {
 
-/// Steps of a full tile that are emitted one after another.
-static constexpr int64_t kUnrolledSteps = 4;
-
 /// Lets denormal numbers be zero from here on, as `ac-flush-denormals` does to weights; returns where the former state
 /// is kept, or null where denormals cost nothing. They do not change a sum unless all else in it is as small.
 static Value flushDenormals(ImplicitLocOpBuilder &b, const TargetInfo &target) {
@@ -384,21 +381,17 @@ void ContractEmitter::emitTile(const Tile &tile, Value row, unsigned numRows, co
     depth = arith::DivUIOp::create(b, depth, group);
   }
   auto steps = [&](Value from, Value to, int64_t count) {
-    auto loop = scf::ForOp::create(b, from, to, index(count), sum);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToEnd(loop.getBody());
-    Value k = loop.getInductionVar();
-    if (fetching.what == Fetch::Panel && count == kUnrolledSteps)
-      fetch(fetching, k);
-    SmallVector<Value> next(loop.getRegionIterArgs());
-    for (int64_t i = 0; i < count; ++i) {
-      Value step = addIndex(k, i);
-      if (fetching.what == Fetch::Stream)
-        prefetchAhead(tile, step);
-      multiply(step, {}, loadRow(tile, step), next);
-    }
-    scf::YieldOp::create(b, next);
-    sum.assign(loop.getResults().begin(), loop.getResults().end());
+    auto body = [&](Value k, SmallVectorImpl<Value> &next) {
+      if (fetching.what == Fetch::Panel && count == kUnrolledSteps)
+        fetch(fetching, k);
+      for (int64_t i = 0; i < count; ++i) {
+        Value step = addIndex(k, i);
+        if (fetching.what == Fetch::Stream)
+          prefetchAhead(tile, step);
+        multiply(step, {}, loadRow(tile, step), next);
+      }
+    };
+    sum = emitLoop(from, to, sum, body, count);
   };
   Value begin = index(0);
   if (op.isQuantized() && !isUnpacked) {

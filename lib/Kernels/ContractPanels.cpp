@@ -33,8 +33,9 @@ void ContractEmitter::prefetchAhead(const Tile &tile, Value k) {
 }
 
 SmallVector<Value> ContractEmitter::emitLoop(Value begin, Value end, ValueRange start,
-                                             llvm::function_ref<void(Value, SmallVectorImpl<Value> &)> body) {
-  auto loop = scf::ForOp::create(b, begin, end, index(1), start);
+                                             llvm::function_ref<void(Value, SmallVectorImpl<Value> &)> body,
+                                             int64_t step) {
+  auto loop = scf::ForOp::create(b, begin, end, index(step), start);
   OpBuilder::InsertionGuard guard(b);
   if (start.empty())
     b.setInsertionPoint(loop.getBody()->getTerminator());

@@ -20,9 +20,8 @@
 
 namespace mlir::ac {
 
-/// Steps of a tile that are emitted one after another.
-static constexpr int64_t kUnrolledSteps = 4;
-/// Lines of the next panel that they fetch. Where more tiles share the panel, they ask for most lines more than once.
+/// Lines of the next panel that the steps which are emitted one after another fetch. Where more tiles share the panel,
+/// they ask for most lines more than once.
 static constexpr unsigned kFetchedLines = 2;
 /// Bytes of a panel of which the next one has room beside it in a second-level cache of two megabytes.
 static constexpr int64_t kMostFetchedBytes = 3 << 18;
@@ -138,12 +137,9 @@ void ContractEmitter::setFetched(Tile &tile, Value tiles, Value number) {
 void ContractEmitter::emitTurnedTile(const Tile &tile, Value column, Value place, unsigned numColumns) {
   auto pointer = LLVM::LLVMPointerType::get(b.getContext());
   auto metadata = memref::ExtractStridedMetadataOp::create(b, rhs);
-  Value start = memref::ExtractAlignedPointerAsIndexOp::create(b, rhs);
-  Value before =
-      arith::AddIOp::create(b, metadata.getOffset(), arith::MulIOp::create(b, tile.rhsBatch, metadata.getStrides()[0]));
   // Columns follow each other, in a line too: one address does for all.
-  Value elements = arith::AddIOp::create(b, before, column);
-  Value address = arith::AddIOp::create(b, start, arith::MulIOp::create(b, elements, index(sizeof(float))));
+  Value address = arith::AddIOp::create(b, addressOfPanel(b, rhs, tile.rhsBatch, index(0)),
+                                        arith::MulIOp::create(b, column, index(sizeof(float))));
   Value columns =
       LLVM::IntToPtrOp::create(b, pointer, arith::IndexCastOp::create(b, b.getI64Type(), address).getResult());
   unsigned numVectors = tile.vectors;
@@ -168,19 +164,16 @@ void ContractEmitter::emitTurnedTile(const Tile &tile, Value column, Value place
     for (unsigned v = 0; v < numVectors; ++v)
       sum.push_back(vector::LoadOp::create(b, vectorType, scratch, ValueRange{addIndex(place, c), index(v * lanes)}));
   auto steps = [&](Value from, Value to, int64_t together) {
-    auto loop = scf::ForOp::create(b, from, to, index(together), sum);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToEnd(loop.getBody());
-    SmallVector<Value> next(loop.getRegionIterArgs());
-    if (together == kUnrolledSteps) {
-      Value done = arith::SubIOp::create(b, loop.getInductionVar(), tile.firstStep);
-      Value offset = arith::MulIOp::create(b, done, tile.fetchedOfStep);
-      fetch({Fetch::Panel, kFetchedLines, arith::AddIOp::create(b, tile.fetched, offset)}, index(0));
-    }
-    for (int64_t i = 0; i < together; ++i)
-      step(addIndex(loop.getInductionVar(), i), next);
-    scf::YieldOp::create(b, next);
-    sum.assign(loop.getResults().begin(), loop.getResults().end());
+    auto body = [&](Value k, SmallVectorImpl<Value> &next) {
+      if (together == kUnrolledSteps) {
+        Value done = arith::SubIOp::create(b, k, tile.firstStep);
+        Value offset = arith::MulIOp::create(b, done, tile.fetchedOfStep);
+        fetch({Fetch::Panel, kFetchedLines, arith::AddIOp::create(b, tile.fetched, offset)}, index(0));
+      }
+      for (int64_t i = 0; i < together; ++i)
+        step(addIndex(k, i), next);
+    };
+    sum = emitLoop(from, to, sum, body, together);
   };
   Value numSteps = arith::SubIOp::create(b, tile.stepEnd, tile.firstStep);
   Value unrolled = arith::SubIOp::create(b, tile.stepEnd, arith::RemUIOp::create(b, numSteps, index(kUnrolledSteps)));

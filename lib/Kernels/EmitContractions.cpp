@@ -40,18 +40,9 @@ static constexpr int64_t kMostResidentBytes = 1 << 20;
 /// Whether the weights are those of the turn before, and still in the cache.
 static bool areResident(ContractOp op) {
   auto type = cast<MemRefType>(op.getRhs().getType());
-  if (!op.getPacked() || !op->getParentOfType<LoopLikeOpInterface>() || !type.hasStaticShape() ||
-      type.getNumElements() * type.getElementTypeBitWidth() / 8 > kMostResidentBytes)
-    return false;
-  Value source = op.getRhs();
-  while (Operation *view = source.getDefiningOp()) {
-    if (isa<memref::GetGlobalOp>(view))
-      return true;
-    if (!isa<ViewLikeOpInterface>(view) || view->getNumOperands() != 1)
-      return false;
-    source = view->getOperand(0);
-  }
-  return false;
+  return op.getPacked() && op->getParentOfType<LoopLikeOpInterface>() && type.hasStaticShape() &&
+         type.getNumElements() * type.getElementTypeBitWidth() / 8 <= kMostResidentBytes &&
+         constantBehindBuffer(op.getRhs());
 }
 
 Value ContractEmitter::applyBatch(AffineMap map, Value batch) {

@@ -32,18 +32,10 @@ public:
 
 private:
   //===--- Constants ---------------------------------------------------------===//
-  TensorProto &constant(const std::string &name, int type) {
-    AttributeProto &attribute = *add("Constant", {}, name).add_attribute();
-    attribute.set_name("value");
-    attribute.set_type(AttributeProto::TENSOR);
-    attribute.mutable_t()->set_data_type(type);
-    types[name] = type;
-    return *attribute.mutable_t();
-  }
   /// `value` in the type of `like`.
   std::string number(float value, const std::string &like) {
     std::string name = fresh("number");
-    constant(name, TensorProto::FLOAT).add_float_data(value);
+    addConstant(name, TensorProto::FLOAT).add_float_data(value);
     auto type = types.find(like);
     if (opset() < kCastLike || (type != types.end() && type->second == TensorProto::FLOAT))
       return name;
@@ -51,7 +43,7 @@ private:
   }
   std::string integers(std::initializer_list<int64_t> values) {
     std::string name = fresh("integers");
-    TensorProto &tensor = constant(name, TensorProto::INT64);
+    TensorProto &tensor = addConstant(name, TensorProto::INT64);
     tensor.add_dims(values.size());
     for (int64_t value : values)
       tensor.add_int64_data(value);
@@ -150,7 +142,7 @@ private:
   }
   void expandSkipLayerNormalization() {
     std::string sum = skipped(4);
-    normalize(sum, input(2), has(3) ? node->input(3) : "", node->output(0), getFloat("epsilon", 1e-12f));
+    normalize(sum, input(2), optionalInput(3), node->output(0), getFloat("epsilon", 1e-12f));
   }
   void expandSkipSimplifiedLayerNormalization() {
     std::string sum = skipped(3);
@@ -164,7 +156,7 @@ private:
   void expandLayerNormalization() {
     refuseStatistics(1, 2);
     requireLastAxis();
-    normalize(input(0), input(1), has(2) ? node->input(2) : "", node->output(0), getFloat("epsilon", 1e-5f));
+    normalize(input(0), input(1), optionalInput(2), node->output(0), getFloat("epsilon", 1e-5f));
   }
 
   /// Sums of rows of up to three tables, normalised; and the number of tokens that the mask leaves.
@@ -202,11 +194,7 @@ private:
       NodeProto &made = add("Gelu", {x}, result);
       if (!isApproximate)
         return;
-      AttributeProto &attribute = *made.add_attribute();
-      attribute.set_name("approximate");
-      attribute.set_type(AttributeProto::STRING);
-      attribute.set_s("tanh");
-      return;
+      return setString(made, "approximate", "tanh");
     }
     std::string half = make("Mul", {x, number(0.5f, x)}), inner;
     if (isApproximate) {
@@ -263,10 +251,7 @@ private:
       // How many dimensions there are is not known here.
       std::string equation =
           std::string(turnsLhs ? "...ki" : "...ik") + "," + (turnsRhs ? "...jk" : "...kj") + "->...ij";
-      AttributeProto &attribute = *add("Einsum", {lhs, rhs}, product).add_attribute();
-      attribute.set_name("equation");
-      attribute.set_type(AttributeProto::STRING);
-      attribute.set_s(equation);
+      setString(add("Einsum", {lhs, rhs}, product), "equation", equation);
     }
     if (alpha != 1)
       add("Mul", {product, number(alpha, product)}, node->output(0));
@@ -309,8 +294,7 @@ private:
   }
   void expandMatMulIntegerToFloat() {
     requireIntegers();
-    auto zero = [&](int i) { return has(i) ? node->input(i) : std::string(); };
-    scaledProduct({input(0), input(1), zero(4), zero(5)}, input(2), input(3), 6);
+    scaledProduct({input(0), input(1), optionalInput(4), optionalInput(5)}, input(2), input(3), 6);
   }
   void expandDynamicQuantizeMatMul() {
     requireIntegers();
@@ -318,20 +302,19 @@ private:
     NodeProto &quantize = add("DynamicQuantizeLinear", {input(0)}, bytes);
     quantize.add_output(scale);
     quantize.add_output(zero);
-    scaledProduct({bytes, input(1), zero, has(3) ? node->input(3) : ""}, scale, input(2), 4);
+    scaledProduct({bytes, input(1), zero, optionalInput(3)}, scale, input(2), 4);
   }
 
   /// False for operators that this file does not know.
   bool expand() override {
-    bool isMicrosofts = node->domain() == "com.microsoft";
-    if (!isMicrosofts && !node->domain().empty())
+    if (!isMicrosofts() && !node->domain().empty())
       return false;
     using Method = void (FusedExpander::*)();
     Method method = nullptr;
     llvm::StringRef op = node->op_type();
     if (op == "SimplifiedLayerNormalization")
       method = &FusedExpander::expandSimplifiedLayerNormalization;
-    else if (!isMicrosofts)
+    else if (!isMicrosofts())
       method = op == "LayerNormalization" && opset() < kLayerNormalization ? &FusedExpander::expandLayerNormalization
                                                                            : nullptr;
     else
@@ -346,7 +329,7 @@ private:
                    .Case("MatMulIntegerToFloat", &FusedExpander::expandMatMulIntegerToFloat)
                    .Case("DynamicQuantizeMatMul", &FusedExpander::expandDynamicQuantizeMatMul)
                    .Default(nullptr);
-    bool isGelu = isMicrosofts && llvm::is_contained({"Gelu", "FastGelu", "BiasGelu"}, op);
+    bool isGelu = isMicrosofts() && llvm::is_contained({"Gelu", "FastGelu", "BiasGelu"}, op);
     if (!method && !isGelu)
       return false;
     if (!wants(0))

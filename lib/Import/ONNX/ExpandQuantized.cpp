@@ -23,8 +23,6 @@ using ::onnx::TensorProto;
 
 namespace {
 
-constexpr const char *kDomain = "com.microsoft";
-
 class QuantizedExpander : public NodeExpander {
 public:
   using NodeExpander::NodeExpander;
@@ -43,24 +41,19 @@ private:
   }
   /// Inputs from `first` on: bytes, scale, zero point.
   std::string dequantised(int first, std::optional<int64_t> axis = {}) {
-    return dequantised(input(first), input(first + 1), has(first + 2) ? node->input(first + 2) : "", axis);
+    return dequantised(input(first), input(first + 1), optionalInput(first + 2), axis);
   }
 
   /// Rounds `floats` to the node's result. `like` is an input of the result's type, which tells the type of a zero
   /// point that is left out.
   void quantise(const std::string &floats, int scale, int like) {
-    std::string zero = has(scale + 1) ? node->input(scale + 1) : "";
+    std::string zero = optionalInput(scale + 1);
     if (zero.empty()) {
       auto type = types.find(input(like));
       if (type == types.end())
         refuse("has no zero point for its result, whose type nothing else tells: give it one of zero");
       zero = fresh("zero");
-      NodeProto &made = add("Constant", {}, zero);
-      AttributeProto &attribute = *made.add_attribute();
-      attribute.set_name("value");
-      attribute.set_type(AttributeProto::TENSOR);
-      attribute.mutable_t()->set_data_type(type->second);
-      attribute.mutable_t()->add_int32_data(0);
+      addConstant(zero, type->second).add_int32_data(0);
     }
     add("QuantizeLinear", {floats, input(scale), zero}, node->output(0));
     if (auto type = types.find(zero); type != types.end())
@@ -112,11 +105,10 @@ private:
   /// False for operators that this file does not know.
   bool expand() override {
     llvm::StringRef op = node->op_type();
-    bool known = node->domain() == kDomain &&
-                 llvm::is_contained({"QLinearAdd", "QLinearMul", "QLinearWhere", "QLinearSigmoid", "QLinearLeakyRelu",
-                                     "QLinearSoftmax", "QLinearGlobalAveragePool", "QLinearAveragePool",
-                                     "QLinearConcat", "QGemm"},
-                                    op);
+    bool known = isMicrosofts() && llvm::is_contained({"QLinearAdd", "QLinearMul", "QLinearWhere", "QLinearSigmoid",
+                                                       "QLinearLeakyRelu", "QLinearSoftmax", "QLinearGlobalAveragePool",
+                                                       "QLinearAveragePool", "QLinearConcat", "QGemm"},
+                                                      op);
     if (!known)
       return false;
     if (node->output_size() != 1 || node->output(0).empty())

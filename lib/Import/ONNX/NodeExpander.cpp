@@ -96,6 +96,15 @@ NodeProto &NodeExpander::add(const char *op, const Strings &inputs, const std::s
   return made;
 }
 
+TensorProto &NodeExpander::addConstant(const std::string &name, int type) {
+  AttributeProto &attribute = *add("Constant", {}, name).add_attribute();
+  attribute.set_name("value");
+  attribute.set_type(AttributeProto::TENSOR);
+  attribute.mutable_t()->set_data_type(type);
+  types[name] = type;
+  return *attribute.mutable_t();
+}
+
 void NodeExpander::setInt(NodeProto &made, const char *name, int64_t value) {
   AttributeProto &attribute = *made.add_attribute();
   attribute.set_name(name);
@@ -108,4 +117,11 @@ void NodeExpander::setFloat(NodeProto &made, const char *name, float value) {
   attribute.set_name(name);
   attribute.set_type(AttributeProto::FLOAT);
   attribute.set_f(value);
+}
+
+void NodeExpander::setString(NodeProto &made, const char *name, const std::string &value) {
+  AttributeProto &attribute = *made.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(AttributeProto::STRING);
+  attribute.set_s(value);
 }

@@ -33,9 +33,12 @@ protected:
 
   [[noreturn]] void refuse(const Twine &why) { throw ImportError(describe(*node) + " " + why); }
 
+  bool isMicrosofts() const { return node->domain() == "com.microsoft"; }
   int opset() const { return getOpset(model, ""); }
   bool has(int i) { return i < node->input_size() && !node->input(i).empty(); }
   const std::string &input(int i);
+  /// The name of an input, empty if it is left out.
+  std::string optionalInput(int i) { return has(i) ? node->input(i) : std::string(); }
   bool wants(int output) { return output < node->output_size() && !node->output(output).empty(); }
   int64_t getInt(llvm::StringRef name, int64_t otherwise);
   float getFloat(llvm::StringRef name, float otherwise);
@@ -52,8 +55,11 @@ protected:
     add(op, inputs, result, kept);
     return result;
   }
+  /// A node `Constant` with this result; its tensor, which is yet to be filled.
+  ::onnx::TensorProto &addConstant(const std::string &name, int type);
   static void setInt(::onnx::NodeProto &made, const char *name, int64_t value);
   static void setFloat(::onnx::NodeProto &made, const char *name, float value);
+  static void setString(::onnx::NodeProto &made, const char *name, const std::string &value);
 
   ::onnx::ModelProto &model;
   const ::onnx::NodeProto *node = nullptr;    // at hand
