@@ -93,4 +93,4 @@ def test_what_is_not_a_number_stays_in_its_window(accordion, tools, tmp_path):
     near = np.zeros((14, 14), bool)
     near[2:5, 8:11] = near[12:, 12:] = True
     assert np.allclose(got[..., ~near], want[..., ~near], atol=1e-5)
-    assert not np.isfinite(got[..., 3, 9]).any() or np.array_equal(np.isfinite(got), np.isfinite(want))
+    assert np.array_equal(np.isfinite(got), np.isfinite(want))
